@@ -1,0 +1,300 @@
+/**
+ * The contracts between the core and its neighbours. Every phone system, CRM, store and clock is one of these; the core
+ * knows nothing else of the world. An optional method that is absent means "this system cannot".
+ */
+import type { Call, CallStage, Conversation } from './call.ts';
+import type { PbxEvent } from './pbx-event.ts';
+
+export interface Clock {
+  now(): Date;
+}
+
+/** Structured log; `fields` never hold secrets. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  /** The same log with fields added to each line. */
+  child(fields: object): Log;
+}
+
+export type Health = 'ok' | 'warning' | 'error';
+/** One line of `/status`: what the part is, how it does, and in plain words why and how to mend it. */
+export interface PartStatus {
+  readonly part: string;
+  readonly health: Health;
+  readonly message: string;
+  readonly [detail: string]: unknown;
+}
+
+// ---------------------------------------------------------------- phone numbers and employees
+
+/** Knows the installation's numbering: country, extensions, trunks. Pure and synchronous. */
+export interface NumberPlan {
+  /** E.164 where derivable (`+79161110002`), else the digits as dialled, else null (anonymous, empty, `unknown`). */
+  toClientNumber(raw: string): string | null;
+  /** True for an employee's extension (known user or the pattern for extensions). */
+  isExtension(number: string): boolean;
+  /** True for a dialled string that can only be an outside number (too long for an extension, a valid number, not a feature code). */
+  isOutsideNumber(dialled: string): boolean;
+  /** True for the name of an endpoint or peer that leads outside (`provider` of `PJSIP/provider-0000001`). */
+  isTrunk(endpoint: string): boolean;
+}
+
+/** A person with one or more extensions. */
+export interface Employee {
+  readonly id: string;
+  readonly name: string;
+  readonly extensions: readonly string[];
+  readonly email: string | null;
+  /** Employee ids tried in this order when this one cannot take a call. */
+  readonly deputies: readonly string[];
+  /** Mobile to forward to; also keeps an employee's mobile from being taken for a client. */
+  readonly mobile: string | null;
+  /** False: dismissed or switched off; never gets calls. */
+  readonly isActive: boolean;
+  /** Null: always at work. */
+  readonly workingHours: WorkingHours | null;
+}
+
+/** Weekly hours in the installation's time zone; minutes since midnight, `to` exclusive; day 1 is Monday … 7 Sunday. */
+export interface WorkingHours {
+  readonly days: Readonly<Record<number, readonly { readonly from: number; readonly to: number }[]>>;
+  /** `YYYY-MM-DD` on which nobody works. */
+  readonly holidays: readonly string[];
+}
+
+// ---------------------------------------------------------------- phone systems
+
+/** Where a phone system's events go. */
+export interface PbxEventSink {
+  /** Resolves once the effects of all these events are durable; only then may a reader move its stored cursor. */
+  accept(events: readonly PbxEvent[]): Promise<void>;
+  /**
+   * After each (re)connect: the channels that exist now. Calls that the tracker believes open and that have none of
+   * these channels have ended meanwhile; they are closed from CEL/CDR, or, failing that, at the last known time.
+   */
+  resynced(snapshot: { readonly source: string; readonly at: number; readonly uniqueIds: ReadonlySet<string> }): Promise<void>;
+}
+
+/** Click-to-call: rings the employee first, then the client. Nothing else can be asked for. */
+export interface OriginateRequest {
+  readonly requestId: string;
+  readonly extension: string;
+  /** E.164 or digits only. */
+  readonly clientNumber: string;
+  readonly clientName: string | null;
+  readonly timeoutMs: number;
+}
+
+export type DeviceState = 'idle' | 'in_use' | 'ringing' | 'on_hold' | 'busy' | 'unavailable' | 'dnd' | 'unknown';
+
+export interface PbxSource {
+  readonly name: string;
+  start(sink: PbxEventSink): Promise<void>;
+  stop(): Promise<void>;
+  status(): readonly PartStatus[];
+  /** Resolves when the PBX took the request (not when anybody answered); rejects with `Rejected` or `Retryable`. */
+  originate?(request: OriginateRequest): Promise<void>;
+  /** Synchronous: from what was last reported. */
+  deviceState?(extension: string): DeviceState;
+}
+
+// ---------------------------------------------------------------- CRMs
+
+export interface Contact {
+  readonly id: string;
+  readonly name: string;
+  readonly company: string | null;
+  /** Normalised (E.164 where derivable). */
+  readonly numbers: readonly string[];
+  /** The responsible's user id in the CRM. */
+  readonly responsibleId: string | null;
+  readonly updatedAt: Date;
+  readonly tags: readonly string[];
+  readonly url: string | null;
+}
+
+export interface CrmUser {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string | null;
+  readonly extensions: readonly string[];
+  readonly isActive: boolean;
+}
+
+export interface NewContact {
+  readonly name: string;
+  readonly number: string;
+  readonly responsibleId: string | null;
+  readonly tags: readonly string[];
+}
+export interface NewLead {
+  readonly name: string;
+  readonly contactId: string | null;
+  readonly responsibleId: string | null;
+  readonly pipelineId: string | null;
+  readonly statusId: string | null;
+  readonly tags: readonly string[];
+}
+/** A request that a person has still to sort ("unsorted"), with the contact and lead it would become. */
+export interface NewIncomingLead {
+  readonly name: string;
+  readonly number: string;
+  readonly callKey: string;
+  readonly startedAt: Date;
+  readonly pipelineId: string | null;
+  readonly responsibleId: string | null;
+}
+export interface NewTask {
+  readonly text: string;
+  readonly dueAt: Date;
+  readonly responsibleId: string | null;
+  readonly contactId: string | null;
+  readonly leadId: string | null;
+}
+
+/** What is registered: one conversation with what the rules found out about it. */
+export interface ConversationRegistration {
+  /** The same for every attempt and every node: the CRM, or the adapter, must make one record of it. */
+  readonly idempotencyKey: string;
+  readonly call: Call;
+  readonly conversation: Conversation;
+  readonly contactId: string | null;
+  readonly leadId: string | null;
+  readonly responsibleId: string | null;
+  /** The CRM's user of the conversation's extension. */
+  readonly userId: string | null;
+}
+
+/**
+ * A CRM. All methods reject with `Retryable`, `Rejected` or `AuthRequired` only. Every creating method takes an
+ * idempotency key and makes one entity per key, however often it is called and even when an earlier answer was lost.
+ */
+export interface CrmAdapter {
+  readonly name: string;
+  /** Settings, rights and the fields we need; what is wrong and how to mend it. */
+  check(): Promise<readonly PartStatus[]>;
+  /** Contact by full normalised number; among several the choice is deterministic. */
+  findContact(number: string, options: { readonly signal: AbortSignal }): Promise<Contact | null>;
+  registerConversation(registration: ConversationRegistration): Promise<{ readonly id: string }>;
+  listUsers(): Promise<readonly CrmUser[]>;
+  /** Contacts changed since then, oldest change first, for the mirror; null: all. */
+  listContacts?(changedSince: Date | null): AsyncIterable<readonly Contact[]>;
+  createContact?(contact: NewContact, idempotencyKey: string): Promise<Contact>;
+  /** An open lead of the contact that a new call belongs to. */
+  findOpenLead?(contactId: string, pipelineId: string | null): Promise<{ readonly id: string; readonly responsibleId: string | null } | null>;
+  createLead?(lead: NewLead, idempotencyKey: string): Promise<{ readonly id: string }>;
+  createIncomingLead?(lead: NewIncomingLead, idempotencyKey: string): Promise<{ readonly id: string }>;
+  createTask?(task: NewTask, idempotencyKey: string): Promise<{ readonly id: string }>;
+  updateContact?(id: string, change: Partial<NewContact>): Promise<void>;
+  updateLead?(id: string, change: Partial<NewLead>): Promise<void>;
+  showIncomingCall?(card: IncomingCallCard): Promise<void>;
+  hideIncomingCall?(card: IncomingCallCard): Promise<void>;
+  setUserStatus?(userId: string, status: string): Promise<void>;
+  attachRecording?(registrationId: string, link: string, idempotencyKey: string): Promise<void>;
+  close?(): Promise<void>;
+}
+
+export interface IncomingCallCard {
+  readonly call: Call;
+  readonly conversation: Conversation;
+  readonly contact: Contact | null;
+  readonly userIds: readonly string[];
+}
+
+// ---------------------------------------------------------------- storage
+
+/** What one step of the tracker wants to be durable, all calls of it in one transaction. */
+export interface CallChange {
+  readonly call: Call;
+  /** Events not stored before, in the order of folding. */
+  readonly newEvents: readonly PbxEvent[];
+  /** linkedids of calls that turned out to be part of this one; their rows are taken over and removed. */
+  readonly absorbed: readonly string[];
+  /** uniqueIds of conversations that are final and owed: one delivery per CRM for each, unless it exists already. */
+  readonly owed: readonly string[];
+}
+
+export interface StoredCall {
+  readonly source: string;
+  readonly linkedId: string;
+  readonly linkedIds: readonly string[];
+  readonly events: readonly PbxEvent[];
+  /** uniqueIds that have deliveries already. */
+  readonly owed: readonly string[];
+}
+
+export interface CallStore {
+  /** One transaction. Idempotent by identity: saving the same change again changes nothing. */
+  save(changes: readonly CallChange[]): Promise<void>;
+  /** The stored calls that any of these linkedids belongs to, their own or absorbed. */
+  load(source: string, linkedIds: readonly string[]): Promise<readonly StoredCall[]>;
+  /** Calls without an end. */
+  loadOpen(source: string): Promise<readonly StoredCall[]>;
+}
+
+/** Reading positions of CEL and CDR files, sync marks of mirrors. */
+export interface CursorStore {
+  get(name: string): Promise<string | null>;
+  set(name: string, value: string): Promise<void>;
+}
+
+export type DeliveryState = 'pending' | 'leased' | 'delivered' | 'rejected' | 'skipped';
+export type DeliveryKind = 'conversation' | 'recording';
+
+/** One debt to one CRM; the row a person sees. */
+export interface Delivery {
+  readonly id: string;
+  readonly crm: string;
+  readonly kind: DeliveryKind;
+  readonly source: string;
+  readonly linkedId: string;
+  readonly uniqueId: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly dueAt: Date;
+  /** Grows with each claim; a write with an old fence is refused. */
+  readonly fence: number;
+  /** What was already done in the CRM for it, by step: `{contact:'12', lead:'7', task:'3'}`. Survives attempts. */
+  readonly progress: Readonly<Record<string, string>>;
+  readonly lastError: string | null;
+  /** The CRM's id of the record. */
+  readonly crmId: string | null;
+  readonly createdAt: Date;
+  readonly deliveredAt: Date | null;
+}
+
+export interface DeliveryStore {
+  /**
+   * Claims up to `limit` due deliveries of this CRM for `leaseMs`; never two of the same call at once, and none while an
+   * earlier one of the same call and CRM is still pending. Another node never gets the same one during the lease.
+   */
+  claim(claim: { readonly crm: string; readonly node: string; readonly limit: number; readonly leaseMs: number; readonly now: Date }): Promise<readonly Delivery[]>;
+  /** Each of these is refused (false) when the lease was lost meanwhile. */
+  saveProgress(delivery: Delivery, progress: Readonly<Record<string, string>>): Promise<boolean>;
+  delivered(delivery: Delivery, crmId: string, at: Date): Promise<boolean>;
+  retryLater(delivery: Delivery, dueAt: Date, error: string): Promise<boolean>;
+  rejected(delivery: Delivery, reason: string): Promise<boolean>;
+  skipped(delivery: Delivery, reason: string): Promise<boolean>;
+  /** Puts a rejected, skipped or delivered one back to pending; attempts start again, progress and key stay. */
+  resend(id: string, now: Date): Promise<boolean>;
+  /** A paused CRM is claimed nothing for; `reason` in plain words. */
+  pause(crm: string, reason: string): Promise<void>;
+  resume(crm: string): Promise<void>;
+  paused(): Promise<ReadonlyMap<string, string>>;
+  counts(): Promise<readonly { readonly crm: string; readonly state: DeliveryState; readonly count: number }[]>;
+}
+
+/** Reads the ledger as it stands: what deliveries are made from. */
+export interface LedgerReader {
+  conversation(source: string, uniqueId: string): Promise<{ readonly call: Call; readonly conversation: Conversation } | null>;
+}
+
+// ---------------------------------------------------------------- watchers
+
+/** Told after commit, best effort: the live view, the incoming-call card, metrics. Must not throw or block. */
+export interface CallWatcher {
+  onStage(stage: CallStage, call: Call, conversation: Conversation | null): void;
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Folder → folders it may import. `core` imports nothing; neighbours never see each other; only the roots see all. */
+const mayImport: Record<string, readonly string[]> = {
+  'src/core': [],
+  'src/numbering': ['src/core'],
+  'src/pbx': ['src/core'],
+  'src/crm': ['src/core'],
+  'src/storage': ['src/core', 'migrations'],
+  'src/dialplan': ['src/core', 'agi/variables.ts'],
+  'src/recordings': ['src/core'],
+  'src/hooks': ['src/core'],
+  'src/web': ['src/core'],
+  agi: ['src/core'],
+  migrations: [],
+};
+/** Composition roots: they build the house and may see every room. */
+const roots = ['src/app.ts', 'src/config.ts', 'src/main.ts', 'src/cli', 'src/doctor'];
+/** Packages that only one file of ours may know (see the shells' docstrings for why). */
+const onlyIn: Record<string, string> = {
+  'ding-dong': 'agi/session.ts',
+  'asterisk-ami-client': 'src/pbx/asterisk/control-session.ts',
+  'fluent-ffmpeg': 'src/recordings/convert.ts',
+  handlebars: 'src/dialplan/render.ts',
+};
+
+function filesOf(folder: string): string[] {
+  const path = join(root, folder);
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((name) => name.endsWith('.ts') && statSync(join(root, name)).isFile());
+}
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+}
+const isUnder = (path: string, folder: string) => path === folder || path.startsWith(folder + '/');
+const allFiles = ['src', 'agi', 'migrations'].flatMap(filesOf);
+
+describe('the architecture', () => {
+  it('lets each folder import only what the table allows', () => {
+    const faults: string[] = [];
+    for (const file of allFiles) {
+      if (roots.some((place) => isUnder(file, place))) continue;
+      const home = Object.keys(mayImport).find((folder) => isUnder(file, folder));
+      if (home === undefined) {
+        faults.push(`${file} stands in no room of the table`);
+        continue;
+      }
+      for (const specifier of importsOf(file).filter((name) => name.startsWith('.'))) {
+        const target = relative(root, resolve(root, dirname(file), specifier));
+        const allowed = isUnder(target, home) || mayImport[home]!.some((folder) => isUnder(target, folder));
+        if (!allowed) faults.push(`${file} imports ${target}`);
+      }
+    }
+    assert.deepEqual(faults, []);
+  });
+
+  it('keeps packages out of the core', () => {
+    const faults = allFiles
+      .filter((file) => isUnder(file, 'src/core'))
+      .flatMap((file) => importsOf(file).filter((name) => !name.startsWith('.')).map((name) => `${file} imports ${name}`));
+    assert.deepEqual(faults, []);
+  });
+
+  it('keeps adapters of different systems apart', () => {
+    const faults: string[] = [];
+    for (const family of ['src/pbx', 'src/crm']) {
+      for (const file of filesOf(family)) {
+        const own = file.split('/')[2]!;
+        if (own.endsWith('.ts')) continue;
+        for (const specifier of importsOf(file).filter((name) => name.startsWith('.'))) {
+          const target = relative(root, resolve(root, dirname(file), specifier));
+          if (isUnder(target, family) && target.split('/')[2] !== own) faults.push(`${file} imports ${target}`);
+        }
+      }
+    }
+    assert.deepEqual(faults, []);
+  });
+
+  it('lets one file alone know each hardened package', () => {
+    const faults = allFiles.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => onlyIn[name] !== undefined && onlyIn[name] !== file)
+        .map((name) => `${file} imports ${name}, which belongs to ${onlyIn[name]}`),
+    );
+    assert.deepEqual(faults, []);
+  });
+});
