@@ -16,6 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/recordings': ['src/core'],
   'src/hooks': ['src/core'],
   'src/web': ['src/core'],
+  'src/config': ['src/core'],
   agi: ['src/core'],
   migrations: [],
 };
