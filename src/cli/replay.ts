@@ -1,0 +1,103 @@
+/**
+ * `ringledger replay`: recorded traffic through the same code as live traffic, without network, database or deliveries.
+ * The answer is one JSON document; calls stand in it by their start. Memory holds only the calls that overlap.
+ */
+import type { Call } from '../core/call.ts';
+import type { PbxEvent } from '../core/pbx-event.ts';
+import type { CallStore, Log, NumberPlan } from '../core/ports.ts';
+import { CallTracker, defaultTrackerSettings, type CallTrackerParts } from '../core/tracking/call-tracker.ts';
+
+export interface ReplayParts {
+  readonly plan: NumberPlan;
+  readonly log: Log;
+  readonly screen: CallTrackerParts['screen'];
+  /** False leaves out calls between employees. */
+  readonly keepsInternal: boolean;
+}
+
+/** A call as replay prints it. */
+export function toReplayJson(call: Call): object {
+  const { linkedId, direction, client, did, result, startedAt, endedAt, isIvr } = call;
+  return {
+    linkedId,
+    direction,
+    client,
+    did,
+    result,
+    startedAt,
+    endedAt,
+    isIvr,
+    conversations: call.conversations.map((conversation) => ({
+      uniqueId: conversation.uniqueId,
+      extension: conversation.extension,
+      result: conversation.result,
+      registered: conversation.registered,
+      reason: conversation.reason,
+      requestedAt: conversation.requestedAt,
+      answeredAt: conversation.answeredAt,
+      endedAt: conversation.endedAt,
+      duration: conversation.duration,
+      waiting: conversation.waiting,
+      recording: conversation.recording,
+      forwardedTo: conversation.forwardedTo,
+    })),
+  };
+}
+
+/** The calls in these streams of one source, in the order of their start. Each stream is one file. */
+export async function* replayCalls(streams: readonly AsyncIterable<readonly PbxEvent[]>[], parts: ReplayParts): AsyncGenerator<Call> {
+  const finished: Call[] = [];
+  const tracker = new CallTracker({
+    store: forgetfulStore,
+    plan: parts.plan,
+    clock: { now: () => new Date() },
+    log: parts.log,
+    watchers: [],
+    screen: parts.screen,
+    settings: defaultTrackerSettings,
+    onForgotten: (call) => finished.push(call),
+  });
+  const isPrinted = (call: Call) => parts.keepsInternal || call.direction !== 'internal';
+  for await (const events of mergeByTime(streams)) {
+    await tracker.accept(events);
+    if (finished.length < holdBack) continue;
+    finished.sort(byStart);
+    yield* finished.splice(0, finished.length - holdBack / 2).filter(isPrinted);
+  }
+  yield* [...finished, ...tracker.remaining()].sort(byStart).filter(isPrinted);
+}
+
+/** A call is printed once this many ended after it: by then none that began earlier is likely to be still open. */
+const holdBack = 2_000;
+
+const byStart = (a: Call, b: Call) =>
+  a.startedAt.getTime() - b.startedAt.getTime() || (a.linkedId < b.linkedId ? -1 : a.linkedId > b.linkedId ? 1 : 0);
+
+const forgetfulStore: CallStore = {
+  save: async () => {},
+  load: async () => [],
+  loadOpen: async () => [],
+};
+
+/** Several files of the same time: always goes on with the one that has come least far, so that a call's events meet. */
+async function* mergeByTime(streams: readonly AsyncIterable<readonly PbxEvent[]>[]): AsyncGenerator<readonly PbxEvent[]> {
+  const heads = await Promise.all(
+    streams.map(async (stream) => {
+      const iterator = stream[Symbol.asyncIterator]();
+      return { iterator, next: await iterator.next() };
+    }),
+  );
+  for (;;) {
+    const open = heads.filter((head) => head.next.done !== true);
+    if (open.length === 0) return;
+    const least = open.reduce((best, head) => (lastAt(head.next.value) < lastAt(best.next.value) ? head : best));
+    yield least.next.value;
+    least.next = await least.iterator.next();
+  }
+}
+
+function lastAt(events: readonly PbxEvent[]): number {
+  let last = -Infinity;
+  for (const event of events) if (event.at > last) last = event.at;
+  return last;
+}

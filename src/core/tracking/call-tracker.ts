@@ -1,0 +1,432 @@
+/**
+ * Follows the calls of all sources: finds the call an event belongs to, folds it in, records the call, and makes the
+ * outcome durable before anybody is told. Events that arrive while a step is being saved form the next step together,
+ * so the store sees few large transactions under load and small prompt ones otherwise.
+ */
+import type { Call, Conversation, UnregisteredReason } from '../call.ts';
+import type { PbxEvent } from '../pbx-event.ts';
+import type { CallChange, CallStore, CallWatcher, Clock, Log, NumberPlan, PbxEventSink, StoredCall } from '../ports.ts';
+import { absorb, endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
+import { firstName } from './channel-facts.ts';
+import { roleOf } from './channel-role.ts';
+import { recordCall } from './call-record.ts';
+import { compareIds } from './call-view.ts';
+
+export interface CallTrackerParts {
+  readonly store: CallStore;
+  readonly plan: NumberPlan;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly watchers: readonly CallWatcher[];
+  /** Black and white lists: why a conversation that would be registered is not; null lets it pass. */
+  readonly screen: (call: Call, conversation: Conversation) => UnregisteredReason | null;
+  readonly settings: TrackerSettings;
+  /** Told when an ended call leaves memory: nothing more is expected of it. */
+  readonly onForgotten?: (call: Call) => void;
+}
+
+export interface TrackerSettings {
+  /** How long an ended call stays in memory for late events, by the PBX's clock. */
+  readonly graceMs: number;
+  /** How long CEL and CDR have to close a call that a resync no longer finds, before it is closed at the last known time. */
+  readonly vanishedMs: number;
+  /** Waits between attempts to save when the store fails; the last one repeats. */
+  readonly saveRetryMs: readonly number[];
+}
+
+export const defaultTrackerSettings: TrackerSettings = {
+  graceMs: 60_000,
+  vanishedMs: 20_000,
+  saveRetryMs: [100, 500, 2_000, 5_000],
+};
+
+/** A call in memory. */
+interface Tracked {
+  state: CallState;
+  call: Call | null;
+  /** Folded but not yet saved. */
+  newEvents: PbxEvent[];
+  absorbed: string[];
+  owed: Set<string>;
+  /** Set when a resync did not find it; see `vanishedMs`. */
+  vanished: { readonly noticedAt: number; readonly endedAt: number } | null;
+}
+
+interface Waiting {
+  readonly events: readonly PbxEvent[];
+  readonly resolve: () => void;
+}
+
+export class CallTracker implements PbxEventSink {
+  readonly #parts: CallTrackerParts;
+  readonly #byLinkedId = new Map<string, Tracked>();
+  readonly #byUniqueId = new Map<string, Tracked>();
+  readonly #streamAt = new Map<string, number>();
+  /** Ended calls in their time of grace, in the order of ending. */
+  readonly #ended = new Set<Tracked>();
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  #saveFailure: string | null = null;
+  readonly #retryTimers = new Set<() => void>();
+
+  constructor(parts: CallTrackerParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes up the calls that were open when the service last stopped. */
+  async restore(source: string): Promise<void> {
+    for (const stored of await this.#parts.store.loadOpen(source)) this.#adopt(stored);
+  }
+
+  /** Resolves once everything these events changed is durable. Never rejects: a failing store is retried until it works. */
+  accept(events: readonly PbxEvent[]): Promise<void> {
+    if (events.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push({ events, resolve });
+      this.#running ??= this.#run();
+    });
+  }
+
+  async resynced(snapshot: {
+    readonly source: string;
+    readonly at: number;
+    readonly uniqueIds: ReadonlySet<string>;
+    /** The last moment before the break at which the source was heard. */
+    readonly lastHeardAt?: number | null;
+  }): Promise<void> {
+    const now = this.#parts.clock.now().getTime();
+    for (const tracked of new Set(this.#byLinkedId.values())) {
+      const { state } = tracked;
+      if (state.source !== snapshot.source || endOfCall(state) !== null) continue;
+      const isAlive = [...state.channels.values()].some((channel) => channel.ended === null && snapshot.uniqueIds.has(channel.id));
+      if (isAlive) {
+        tracked.vanished = null;
+        continue;
+      }
+      const lastAt = lastEventAt(state);
+      // Younger than the snapshot: it began while the channels were being listed.
+      if (lastAt >= snapshot.at) continue;
+      tracked.vanished ??= { noticedAt: now, endedAt: Math.max(lastAt, Math.min(snapshot.lastHeardAt ?? lastAt, snapshot.at)) };
+    }
+  }
+
+  /** To be called about once a second: closes what vanished and was closed by nobody. */
+  async tick(): Promise<void> {
+    const now = this.#parts.clock.now().getTime();
+    const closing: PbxEvent[] = [];
+    for (const tracked of new Set(this.#byLinkedId.values())) {
+      const { vanished, state } = tracked;
+      if (vanished === null || now - vanished.noticedAt < this.#parts.settings.vanishedMs) continue;
+      tracked.vanished = null;
+      if (endOfCall(state) !== null) continue;
+      this.#parts.log.warn({ call: state.linkedId, source: state.source }, 'call vanished while nobody listened; closed at the last known time');
+      for (const channel of state.channels.values()) {
+        if (channel.ended !== null) continue;
+        closing.push({
+          type: 'hung-up',
+          source: state.source,
+          origin: 'resync',
+          at: vanished.endedAt,
+          linkedId: state.linkedId,
+          uniqueId: channel.id,
+          channel: firstName(channel),
+          cause: null,
+          dialStatus: null,
+        });
+      }
+      for (const linkedId of state.linkedIds) {
+        closing.push({
+          type: 'call-ended',
+          source: state.source,
+          origin: 'resync',
+          at: vanished.endedAt,
+          linkedId,
+          uniqueId: state.linkedId,
+          channel: '',
+        });
+      }
+    }
+    await this.accept(closing);
+  }
+
+  /** Calls that last, for the live view. */
+  openCalls(): Call[] {
+    const calls: Call[] = [];
+    for (const tracked of new Set(this.#byLinkedId.values())) {
+      if (tracked.call !== null && tracked.call.endedAt === null) calls.push(tracked.call);
+    }
+    return calls;
+  }
+
+  /** Calls held in memory, open or in grace. */
+  get size(): number {
+    return new Set(this.#byLinkedId.values()).size;
+  }
+
+  /** Everything still in memory, open calls included; for a replay that has reached its end. */
+  remaining(): Call[] {
+    return [...new Set(this.#byLinkedId.values())].map((tracked) => tracked.call).filter((call) => call !== null);
+  }
+
+  /** Why the last attempt to save failed; null when it worked. */
+  get saveFailure(): string | null {
+    return this.#saveFailure;
+  }
+
+  /** Lets the step in progress finish; what cannot be saved then is left to CEL and CDR after the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const wake of this.#retryTimers) wake();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        const step = this.#waiting;
+        this.#waiting = [];
+        await this.#step(step.flatMap((entry) => entry.events));
+        for (const entry of step) entry.resolve();
+        if (this.#stopped) return;
+      }
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  async #step(events: readonly PbxEvent[]): Promise<void> {
+    await this.#untilItWorks(() => this.#loadUnknown(events));
+    const touched = new Set<Tracked>();
+    for (const event of events) {
+      const tracked = this.#route(event, touched);
+      const next = nextState(tracked.state, event);
+      const streamAt = this.#streamAt.get(event.source) ?? 0;
+      if (event.at > streamAt) this.#streamAt.set(event.source, event.at);
+      if (next === tracked.state) continue;
+      tracked.state = next;
+      tracked.newEvents.push(event);
+      tracked.vanished = null;
+      touched.add(tracked);
+    }
+    const changes: { tracked: Tracked; before: Call | null; change: CallChange }[] = [];
+    for (const tracked of touched) {
+      const call = this.#record(tracked.state);
+      if (call === null) continue;
+      const owed = owedOf(call, tracked.state).filter((id) => !tracked.owed.has(id));
+      changes.push({
+        tracked,
+        before: tracked.call,
+        change: { call, newEvents: tracked.newEvents, absorbed: tracked.absorbed, owed },
+      });
+    }
+    if (changes.length > 0) {
+      const saved = await this.#untilItWorks(() => this.#parts.store.save(changes.map((entry) => entry.change)));
+      if (!saved) return;
+    }
+    for (const { tracked, before, change } of changes) {
+      tracked.call = change.call;
+      tracked.newEvents = [];
+      tracked.absorbed = [];
+      for (const id of change.owed) tracked.owed.add(id);
+      this.#tell(before, change.call);
+      if (change.call.endedAt !== null) this.#ended.add(tracked);
+    }
+    this.#evict();
+  }
+
+  #record(state: CallState): Call | null {
+    const call = recordCall(state, this.#parts.plan);
+    if (call === null) return null;
+    const conversations = call.conversations.map((conversation) => {
+      if (!conversation.registered) return conversation;
+      const reason = this.#parts.screen(call, conversation);
+      return reason === null ? conversation : { ...conversation, registered: false, reason };
+    });
+    return { ...call, conversations };
+  }
+
+  /** True when it worked; false when the tracker was stopped before it did. */
+  async #untilItWorks(work: () => Promise<void>): Promise<boolean> {
+    const { saveRetryMs } = this.#parts.settings;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await work();
+        this.#saveFailure = null;
+        return true;
+      } catch (error) {
+        this.#saveFailure = error instanceof Error ? error.message : String(error);
+        this.#parts.log.error({ err: error, attempt }, 'the ledger cannot be written; trying again');
+        if (this.#stopped) return false;
+        await this.#pause(saveRetryMs[Math.min(attempt, saveRetryMs.length - 1)] ?? 1_000);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#retryTimers.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#retryTimers.add(wake);
+    });
+  }
+
+  /** A call that was evicted, or saved before a restart, goes on where it stood. */
+  async #loadUnknown(events: readonly PbxEvent[]): Promise<void> {
+    const unknown = new Map<string, Set<string>>();
+    for (const event of events) {
+      if (this.#byLinkedId.has(key(event.source, event.linkedId))) continue;
+      const ids = unknown.get(event.source);
+      if (ids === undefined) unknown.set(event.source, new Set([event.linkedId]));
+      else ids.add(event.linkedId);
+    }
+    for (const [source, ids] of unknown) {
+      for (const stored of await this.#parts.store.load(source, [...ids])) {
+        if (!this.#byLinkedId.has(key(source, stored.linkedId))) this.#adopt(stored);
+      }
+    }
+  }
+
+  #adopt(stored: StoredCall): void {
+    const state = stateFromEvents(stored);
+    const tracked: Tracked = {
+      state,
+      call: this.#record(state),
+      newEvents: [],
+      absorbed: [],
+      owed: new Set(stored.owed),
+      vanished: null,
+    };
+    this.#index(tracked);
+  }
+
+  #index(tracked: Tracked): void {
+    const { source, linkedIds, channels } = tracked.state;
+    for (const linkedId of linkedIds) this.#byLinkedId.set(key(source, linkedId), tracked);
+    for (const id of channels.keys()) this.#byUniqueId.set(key(source, id), tracked);
+  }
+
+  #route(event: PbxEvent, touched: Set<Tracked>): Tracked {
+    const linkedKey = key(event.source, event.linkedId);
+    const uniqueKey = event.uniqueId === null || event.type === 'call-ended' ? null : key(event.source, event.uniqueId);
+    const byChannel = uniqueKey === null ? undefined : this.#byUniqueId.get(uniqueKey);
+    const byLink = this.#byLinkedId.get(linkedKey);
+    let tracked = byChannel ?? byLink;
+    if (tracked === undefined) {
+      tracked = {
+        state: newCall(event.source, event.linkedId),
+        call: null,
+        newEvents: [],
+        absorbed: [],
+        owed: new Set(),
+        vanished: null,
+      };
+      this.#byLinkedId.set(linkedKey, tracked);
+    } else if (byChannel !== undefined && byLink !== undefined && byChannel !== byLink) {
+      tracked = this.#join(byChannel, byLink, touched);
+    } else if (byLink === undefined) {
+      tracked.state = { ...tracked.state, linkedIds: [...tracked.state.linkedIds, event.linkedId] };
+      this.#byLinkedId.set(linkedKey, tracked);
+      touched.add(tracked);
+    }
+    if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
+    return tracked;
+  }
+
+  /**
+   * A channel of one call now goes by the linkedid of another. A call without an outside party is part of the other
+   * (a consultation, a pickup, a retrieval from parking); two clients' calls stay two.
+   */
+  #join(own: Tracked, other: Tracked, touched: Set<Tracked>): Tracked {
+    const ownHasClient = this.#hasOutside(own.state);
+    const otherHasClient = this.#hasOutside(other.state);
+    if (ownHasClient && otherHasClient) return own;
+    const isOtherHost = otherHasClient || (!ownHasClient && compareIds(other.state.linkedId, own.state.linkedId) < 0);
+    const [host, guest] = isOtherHost ? [other, own] : [own, other];
+    host.state = absorb(host.state, guest.state);
+    host.newEvents.push(...guest.newEvents);
+    host.absorbed.push(guest.state.linkedId, ...guest.absorbed);
+    for (const id of guest.owed) host.owed.add(id);
+    touched.delete(guest);
+    touched.add(host);
+    this.#ended.delete(guest);
+    this.#index(host);
+    return host;
+  }
+
+  #hasOutside(state: CallState): boolean {
+    for (const channel of state.channels.values()) {
+      if (roleOf(firstName(channel), channel.callerNumber, this.#parts.plan) === 'outside') return true;
+    }
+    return false;
+  }
+
+  #tell(before: Call | null, after: Call): void {
+    for (const conversation of after.conversations) {
+      const known = before?.conversations.find((other) => other.uniqueId === conversation.uniqueId);
+      if (known === undefined) this.#stage('conversation_requested', after, conversation);
+      if (conversation.answeredAt !== null && (known?.answeredAt ?? null) === null) this.#stage('conversation_accepted', after, conversation);
+      if (conversation.endedAt !== null && (known?.endedAt ?? null) === null) this.#stage('conversation_ended', after, conversation);
+    }
+    if (after.endedAt !== null && (before?.endedAt ?? null) === null) this.#stage('call_ended', after, null);
+  }
+
+  #stage(...stage: Parameters<CallWatcher['onStage']>): void {
+    for (const watcher of this.#parts.watchers) watcher.onStage(...stage);
+  }
+
+  #evict(): void {
+    for (const tracked of this.#ended) {
+      const endedAt = endOfCall(tracked.state);
+      const streamAt = this.#streamAt.get(tracked.state.source) ?? 0;
+      if (endedAt !== null && streamAt - endedAt < this.#parts.settings.graceMs) break;
+      this.#ended.delete(tracked);
+      // Taken up again meanwhile, or not saved yet: it comes back with its next end.
+      if (endedAt === null || tracked.newEvents.length > 0) continue;
+      this.#forget(tracked);
+    }
+  }
+
+  #forget(tracked: Tracked): void {
+    const { source, linkedIds, channels } = tracked.state;
+    for (const linkedId of linkedIds) this.#byLinkedId.delete(key(source, linkedId));
+    for (const id of channels.keys()) this.#byUniqueId.delete(key(source, id));
+    if (tracked.call !== null) this.#parts.onForgotten?.(tracked.call);
+  }
+}
+
+/** The state of a stored call, made again from its events. */
+export function stateFromEvents(stored: StoredCall): CallState {
+  let state: CallState = { ...newCall(stored.source, stored.linkedId), linkedIds: stored.linkedIds };
+  for (const event of stored.events) state = nextState(state, event);
+  return state;
+}
+
+/**
+ * What is final and to be sent: an answered conversation once its phone or the client is gone, anything else once the
+ * call is over (until then another phone may answer).
+ */
+function owedOf(call: Call, state: CallState): string[] {
+  return call.conversations
+    .filter((conversation) => {
+      if (!conversation.registered || conversation.endedAt === null) return false;
+      if (call.endedAt !== null) return true;
+      return conversation.result === 'answered' && state.channels.get(conversation.uniqueId)?.ended != null;
+    })
+    .map((conversation) => conversation.uniqueId);
+}
+
+function lastEventAt(state: CallState): number {
+  let last = 0;
+  for (const channel of state.channels.values()) {
+    const moments = [channel.started, channel.ringing, channel.answered, channel.dialed, channel.ended].map((moment) => moment?.at ?? 0);
+    last = Math.max(last, ...moments, channel.marks.at(-1)?.at ?? 0);
+  }
+  return last;
+}
+
+const key = (source: string, id: string): string => `${source}\n${id}`;

@@ -1,0 +1,165 @@
+/** A call's channels with their parts assigned: the ground on which conversations are told apart. Derived, never stored. */
+import type { Direction } from '../call.ts';
+import type { NumberPlan } from '../ports.ts';
+import { endOfCall, type CallState } from './call-machine.ts';
+import { firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
+import { extensionOf, isPlumbing, localExten, localPair, parseChannelName, roleOf } from './channel-role.ts';
+import { talksOf, type Talk } from './talk.ts';
+
+export interface CallView {
+  readonly channels: readonly ChannelFacts[];
+  readonly direction: Direction;
+  /** The channel that began the call. */
+  readonly origin: ChannelFacts;
+  /** The outside party's own channel; null when no outside channel exists (yet). */
+  readonly client: ChannelFacts | null;
+  /** Outside channels that the PBX dialled, in order. */
+  readonly outsideLegs: readonly ChannelFacts[];
+  readonly talks: readonly Talk[];
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** The last moment anything was reported of. */
+  readonly lastAt: number;
+  extension(channel: ChannelFacts, at?: number): string | null;
+  isOutside(channel: ChannelFacts): boolean;
+  /** The channel on whose behalf this one was dialled, through any Local channels; null where nobody says. */
+  dialer(channel: ChannelFacts): ChannelFacts | null;
+  byId(id: string): ChannelFacts | null;
+}
+
+export const startOf = (channel: ChannelFacts): number =>
+  channel.started?.at ?? channel.dialed?.at ?? channel.names[0]?.at ?? channel.marks[0]?.at ?? 0;
+
+/** Calling in or originated, where the source does not say: the channel that a linkedid is named after, or one with something dialled. */
+export function isCalling(channel: ChannelFacts, call: CallState): boolean {
+  if (channel.isCalling !== null) return channel.isCalling;
+  if (channel.dialed !== null) return false;
+  return call.linkedIds.includes(channel.id) || (channel.exten !== '' && channel.exten !== 's');
+}
+
+export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
+  const channels = [...call.channels.values()].sort((a, b) => startOf(a) - startOf(b) || compareIds(a.id, b.id));
+  const first = channels[0];
+  if (first === undefined) return null;
+  const extension = (channel: ChannelFacts, at?: number) =>
+    extensionOf(at === undefined ? firstName(channel) : nameAt(channel, at), channel.callerNumber, plan);
+  const isOutside = (channel: ChannelFacts) => roleOf(firstName(channel), channel.callerNumber, plan) === 'outside';
+  const outside = channels.filter(isOutside);
+  const callers = outside.filter((channel) => isCalling(channel, call));
+  const outsideLegs = outside.filter((channel) => !callers.includes(channel));
+  const origin = callers[0] ?? channels.find((channel) => isCalling(channel, call)) ?? first;
+  const direction = directionOf(origin, { callers, outsideLegs, channels, plan });
+  const endedAt = endOfCall(call);
+  const lastAt = lastMoment(channels);
+
+  const pairs = new Map<string, ChannelFacts[]>();
+  for (const channel of channels) {
+    const pair = localPair(firstName(channel));
+    if (pair !== null) pairs.set(pair, [...(pairs.get(pair) ?? []), channel]);
+  }
+  const dialer = (channel: ChannelFacts): ChannelFacts | null => {
+    let current: ChannelFacts | undefined = channel;
+    for (let hops = 0; current !== undefined && hops < 16; hops++) {
+      const by: ChannelFacts | undefined = current.dialedBy === null ? undefined : call.channels.get(current.dialedBy);
+      if (by === undefined) return null;
+      if (!isPlumbing(firstName(by))) return by;
+      const pair = localPair(firstName(by));
+      current = pair === null ? undefined : pairs.get(pair)?.find((half) => half !== by);
+    }
+    return null;
+  };
+  return {
+    channels,
+    direction,
+    origin,
+    client: callers[0] ?? (direction === 'outbound' ? pickClientLeg(outsideLegs) : null),
+    outsideLegs,
+    talks: talksOrGuess(channels, endedAt ?? lastAt, origin),
+    startedAt: Math.min(startOf(origin), startOf(first)),
+    endedAt,
+    lastAt,
+    extension,
+    isOutside,
+    dialer,
+    byId: (id) => call.channels.get(id) ?? null,
+  };
+}
+
+function directionOf(
+  origin: ChannelFacts,
+  known: { callers: ChannelFacts[]; outsideLegs: ChannelFacts[]; channels: ChannelFacts[]; plan: NumberPlan },
+): Direction {
+  if (known.callers.length > 0) return 'inbound';
+  if (known.outsideLegs.length > 0) return 'outbound';
+  // No outside channel came into being: an outbound call that failed at once, a request whose employee never answered, or internal.
+  const isRequested = known.channels.some((channel) => channel.variables.RL_REQUEST_ID !== undefined);
+  return isRequested || dialledNumbers(origin).some((number) => known.plan.isOutsideNumber(number)) ? 'outbound' : 'internal';
+}
+
+/** The numbers a channel tried to reach: what it dialled, and what its Dial applications name. */
+export function dialledNumbers(channel: ChannelFacts): string[] {
+  const numbers = channel.exten === '' ? [] : [channel.exten];
+  for (const run of channel.apps) {
+    if (run.exten !== '' && run.exten !== 's') numbers.push(run.exten);
+    if (run.app.toLowerCase() === 'dial') for (const target of run.args.split(',')[0]!.split('&')) numbers.push(numberOfDialString(target));
+  }
+  return numbers;
+}
+
+/** `PJSIP/79161110002@provider`, `provider/79161110002`, `79161110002@provider` → `79161110002`. */
+export function numberOfDialString(dialString: string): string {
+  const bare = dialString.replace(/^(?:PJSIP|SIP|IAX2|DAHDI|Local|Motif|SCCP)\//, '');
+  const at = bare.indexOf('@');
+  const target = at >= 0 ? bare.slice(0, at) : bare;
+  const part = target.slice(target.lastIndexOf('/') + 1);
+  return part.replace(/^sip:/, '');
+}
+
+/** The leg that was answered; else the last one tried. */
+function pickClientLeg(legs: readonly ChannelFacts[]): ChannelFacts | null {
+  return legs.find((leg) => leg.answered !== null || leg.marks.length > 0) ?? legs[legs.length - 1] ?? null;
+}
+
+/**
+ * An installation may log no bridges at all. Then two answered channels of a call talked from the later answer to the
+ * earlier end.
+ */
+function talksOrGuess(channels: readonly ChannelFacts[], until: number, origin: ChannelFacts): Talk[] {
+  if (channels.some((channel) => channel.marks.length > 0)) return talksOf(channels, until);
+  const talks: Talk[] = [];
+  for (const channel of channels) {
+    if (channel === origin || channel.answered === null || isPlumbing(firstName(channel))) continue;
+    const from = Math.max(channel.answered.at, origin.answered?.at ?? channel.answered.at);
+    const to = Math.min(channel.ended?.at ?? until, origin.ended?.at ?? until);
+    if (to > from) talks.push({ from, to, members: [origin.id, channel.id].sort() });
+  }
+  return talks;
+}
+
+function lastMoment(channels: readonly ChannelFacts[]): number {
+  let last = 0;
+  for (const channel of channels) {
+    for (const at of [startOf(channel), channel.answered?.at, channel.ended?.at, channel.dialed?.at, channel.marks.at(-1)?.at]) {
+      if (at !== undefined && at > last) last = at;
+    }
+  }
+  return last;
+}
+
+/** `1795246371.10` after `1795246371.9`. */
+export function compareIds(a: string, b: string): number {
+  const [aSeconds = '', aCount = ''] = a.split('.');
+  const [bSeconds = '', bCount = ''] = b.split('.');
+  return Number(aSeconds) - Number(bSeconds) || Number(aCount) - Number(bCount) || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** The endpoint name of an outside channel: the trunk. */
+export const trunkOf = (channel: ChannelFacts): string | null => parseChannelName(firstName(channel)).endpoint || null;
+
+/** A Local pair that stands for an extension, by its `;1` half. */
+export function extensionOfLocal(channel: ChannelFacts, plan: NumberPlan): string | null {
+  const name = lastName(channel);
+  if (!name.endsWith(';1')) return null;
+  const exten = localExten(name);
+  return plan.isExtension(exten) ? exten : null;
+}
