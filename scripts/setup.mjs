@@ -1,0 +1,61 @@
+// All set-up that `npm start`, `npm run demo` and `npm test` need on a fresh machine, from a fresh clone.
+// Plain JavaScript without dependencies, because it runs before they are installed.
+//   node scripts/setup.mjs           packages from the lock file
+//   node scripts/setup.mjs --tests   … and what the tests use of the operating system (needs root on Debian, else it says what is missing)
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Ringledger needs Node 20.19 or newer; this is ${process.version}.`);
+  process.exit(1);
+}
+
+installPackages();
+if (process.argv.includes('--tests')) installSystemParts();
+
+/** Installs when the lock file is newer than what stands in node_modules. */
+function installPackages() {
+  const lock = join(root, 'package-lock.json');
+  const stamp = join(root, 'node_modules', '.installed-for');
+  const wanted = `${process.versions.modules} ${readFileSync(lock, 'utf8').length} ${statSync(join(root, 'package.json')).size}`;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  console.log('Installing packages from the lock file …');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, wanted);
+}
+
+/** Debian packages by the program or file that shows them to be there. */
+function installSystemParts() {
+  const wanted = [
+    { name: 'debootstrap', shownBy: ['/usr/sbin/debootstrap', '/usr/sbin/asterisk'] },
+    { name: 'postgresql', shownBy: ['/usr/lib/postgresql'], containing: 'initdb' },
+    { name: 'ffmpeg', shownBy: ['/usr/bin/ffmpeg', '/usr/local/bin/ffmpeg'] },
+  ];
+  const missing = wanted.filter((part) => !part.shownBy.some((path) => isThere(path, part.containing)));
+  if (missing.length === 0) return;
+  const names = missing.map((part) => part.name);
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    console.warn(`Missing for the full tests: ${names.join(', ')}. Install them, or run as root on Debian; what needs them will fail.`);
+    return;
+  }
+  console.log(`Installing ${names.join(', ')} …`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['update', '-qq'], environment, 'ignore');
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], environment, 'ignore');
+}
+
+function isThere(path, containing) {
+  if (!existsSync(path)) return false;
+  return containing === undefined || spawnSync('find', [path, '-name', containing]).stdout.length > 0;
+}
+
+function run(command, args, environment = process.env, output = 'inherit') {
+  const { status } = spawnSync(command, args, { cwd: root, env: environment, stdio: ['ignore', output, 'inherit'] });
+  if (status === 0) return;
+  console.error(`${command} ${args.join(' ')} failed`);
+  process.exit(1);
+}
