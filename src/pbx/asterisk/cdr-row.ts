@@ -90,6 +90,7 @@ export class CdrLayout {
       const index = columns.indexOf(name);
       return index < 0 ? '' : (fields[index] ?? '');
     };
+    this.#time.learn(value('start'), value('uniqueid'));
     const startedAt = this.#time.parse(value('start'));
     const endedAt = this.#time.parse(value('end'));
     const channel = value('channel');

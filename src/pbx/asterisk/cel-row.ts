@@ -223,8 +223,10 @@ export class CelLayout {
 
   read(fields: readonly string[]): CelRecord | null {
     const index = this.#index;
-    const at = this.#time.parse(fields[index.eventtime] ?? '');
     const eventType = fields[index.eventtype];
+    const eventTime = fields[index.eventtime] ?? '';
+    if (eventType === 'CHAN_START') this.#time.learn(eventTime, fields[index.uniqueid] ?? '');
+    const at = this.#time.parse(eventTime);
     const linkedId = fields[index.linkedid];
     if (at === null || !eventType || !linkedId) return null;
     return {

@@ -78,8 +78,13 @@ export class AmiTranslator {
     }
     if (this.#now !== null) return this.#now();
     if (message.event === 'Newchannel') this.advance(timeOfUniqueId(message.get('Uniqueid')));
-    else if (message.event === 'CEL') this.advance(this.parseTime(message.get('EventTime')));
-    else if (message.event === 'Cdr') this.advance(this.parseTime(message.get('EndTime')));
+    else if (message.event === 'CEL') {
+      if (message.get('EventName') === 'CHAN_START') this.parseStart(message.get('EventTime'), message.get('UniqueID'));
+      this.advance(this.parseTime(message.get('EventTime')));
+    } else if (message.event === 'Cdr') {
+      this.parseStart(message.get('StartTime'), message.get('UniqueID'));
+      this.advance(this.parseTime(message.get('EndTime')));
+    }
     return this.#streamTime;
   }
 
@@ -90,6 +95,12 @@ export class AmiTranslator {
 
   /** A time as Asterisk writes it inside headers, in its own zone. */
   parseTime(text: string): number | null {
+    return this.#time.parse(text);
+  }
+
+  /** The same for the time at which a channel began, from which the zone can be learned. */
+  parseStart(text: string, uniqueId: string): number | null {
+    this.#time.learn(text, uniqueId);
     return this.#time.parse(text);
   }
 
@@ -328,7 +339,7 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
       {
         eventType: m.get('EventName'),
         // Whole seconds, where the stream may know the moment better.
-        at: at > moment.at ? at : moment.at - at < 1000 ? moment.at : at,
+        at: at <= moment.at && moment.at - at < 1000 ? moment.at : at,
         callerName: m.get('CallerIDname'),
         callerNumber: m.get('CallerIDnum'),
         exten: m.get('Exten'),
@@ -347,7 +358,7 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
   Cdr(m, moment, events, stream) {
     // Without a mapping in cdr_manager.conf the event does not say which call it belongs to; the stream's other events do.
     const linkedId = m.get('LinkedID') || m.get('Linkedid') || m.get('linkedid');
-    const startedAt = stream.parseTime(m.get('StartTime'));
+    const startedAt = stream.parseStart(m.get('StartTime'), m.get('UniqueID'));
     const endedAt = stream.parseTime(m.get('EndTime'));
     if (linkedId === '' || startedAt === null || endedAt === null) return;
     translateCdr(
