@@ -10,14 +10,13 @@ type Range = { readonly from: number; readonly to: number };
 
 /**
  * Weekly hours as people write them: `mon-fri: 09:00-18:00`, `sat: [10:00-13:00, 14:00-16:00]`, `holidays: [2026-12-31]`.
- * A range may pass midnight (`22:00-06:00`); its rest belongs to the next day.
+ * A range may pass midnight (`22:00-06:00`); it belongs to the day it begins on.
  */
 export const workingHoursSchema = z
   .object({ holidays: z.array(z.iso.date()).default([]) })
   .catchall(z.union([z.string(), z.array(z.string())]))
   .transform((written, context): WorkingHours => {
     const days: Record<number, Range[]> = {};
-    const add = (day: number, range: Range) => (days[day] ??= []).push(range);
     for (const [key, hours] of Object.entries(written)) {
       if (key === 'holidays') continue;
       const fault = (message: string) => context.addIssue({ code: 'custom', path: [key], message });
@@ -32,13 +31,7 @@ export const workingHoursSchema = z
           fault(`'${text}' is not a time span; write 09:00-18:00`);
           continue;
         }
-        for (const day of daysOf(named[1]!, named[2])) {
-          if (range.to > range.from) add(day, range);
-          else {
-            add(day, { from: range.from, to: dayMinutes });
-            if (range.to > 0) add((day % 7) + 1, { from: 0, to: range.to });
-          }
-        }
+        for (const day of daysOf(named[1]!, named[2])) (days[day] ??= []).push(range);
       }
     }
     for (const ranges of Object.values(days)) ranges.sort((a, b) => a.from - b.from);

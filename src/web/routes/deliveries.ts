@@ -1,0 +1,91 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { deliverySortColumns } from '../../core/ledger-queries.ts';
+import type { Delivery, DeliveryKind, DeliveryState } from '../../core/ports.ts';
+import { notFound, parseInput, WebFault } from '../fault.ts';
+import { listOf, moment, pageQuery, pageRequest, shortText } from '../query.ts';
+import type { Door } from '../server.ts';
+
+const states = ['pending', 'leased', 'delivered', 'rejected', 'skipped'] as const satisfies readonly DeliveryState[];
+const kinds = ['conversation', 'recording'] as const satisfies readonly DeliveryKind[];
+
+const deliveryQuery = z.strictObject({
+  ...pageQuery(deliverySortColumns, 'desc'),
+  crm: shortText.optional(),
+  state: listOf(states).optional(),
+  kind: z.enum(kinds, `must be one of ${kinds.join(', ')}`).optional(),
+  source: shortText.optional(),
+  linkedId: shortText.optional(),
+  uniqueId: shortText.optional(),
+  from: moment.optional(),
+  to: moment.optional(),
+});
+const deliveryIdentity = z.strictObject({ id: shortText });
+const crmIdentity = z.strictObject({ crm: shortText });
+const pauseBody = z.strictObject({ reason: z.string().trim().min(1).max(500).default('paused by a person') });
+
+/** A delivery as people see it: the fence is between nodes. */
+export function showDelivery({ fence: _fence, ...shown }: Delivery): Omit<Delivery, 'fence'> {
+  return shown;
+}
+
+/** What is owed to the CRMs: looking, sending again, pausing and resuming a CRM. */
+export function addDeliveryRoutes(api: FastifyInstance, { parts }: Door): void {
+  const { ledger, deliveries, crms, clock } = parts;
+
+  api.get('/deliveries', async (request) => {
+    const { sort, limit, after, state, ...rest } = parseInput(deliveryQuery, request.query);
+    const page = await ledger.listDeliveries({ ...pageRequest({ sort, limit, after }), ...rest, states: state });
+    return { ...page, items: page.items.map(showDelivery) };
+  });
+
+  api.get('/deliveries/:id', async (request) => {
+    const { id } = parseInput(deliveryIdentity, request.params);
+    const delivery = await ledger.findDelivery(id);
+    if (delivery === null) throw notFound('delivery');
+    return showDelivery(delivery);
+  });
+
+  api.post('/deliveries/:id/resend', async (request) => {
+    const { id } = parseInput(deliveryIdentity, request.params);
+    const delivery = await ledger.findDelivery(id);
+    if (delivery === null) throw notFound('delivery');
+    if (!(await deliveries.resend(id, clock.now()))) {
+      throw new WebFault(409, 'not_now', 'This delivery is waiting or under way already.');
+    }
+    const again = await ledger.findDelivery(id);
+    return showDelivery(again ?? delivery);
+  });
+
+  api.get('/crms', async () => {
+    const [paused, counts] = await Promise.all([deliveries.paused(), deliveries.counts()]);
+    return {
+      items: crms.map((name) => ({
+        name,
+        pausedReason: paused.get(name) ?? null,
+        deliveries: Object.fromEntries(
+          states.map((state) => [state, counts.find((line) => line.crm === name && line.state === state)?.count ?? 0]),
+        ),
+      })),
+    };
+  });
+
+  api.post('/crms/:crm/pause', async (request) => {
+    const crm = knownCrm(request.params);
+    const { reason } = parseInput(pauseBody, request.body ?? {});
+    await deliveries.pause(crm, reason);
+    return { name: crm, pausedReason: reason };
+  });
+
+  api.post('/crms/:crm/resume', async (request) => {
+    const crm = knownCrm(request.params);
+    await deliveries.resume(crm);
+    return { name: crm, pausedReason: null };
+  });
+
+  function knownCrm(params: unknown): string {
+    const { crm } = parseInput(crmIdentity, params);
+    if (crms.includes(crm)) return crm;
+    throw new WebFault(404, 'not_found', `There is no CRM '${crm}'; configured: ${crms.join(', ') || 'none'}.`);
+  }
+}

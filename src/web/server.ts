@@ -1,0 +1,199 @@
+import type { AddressInfo } from 'node:net';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { Rejected, Retryable } from '../core/errors.ts';
+import { BadCursor } from '../core/ledger-queries.ts';
+import type { HttpConfig, MetricsConfig } from './config.ts';
+import { WebFault, type FieldFault } from './fault.ts';
+import type { WebParts } from './ports.ts';
+import { addCallRoutes } from './routes/calls.ts';
+import { addCallerIdRoute } from './routes/caller-id.ts';
+import { addContactRoutes } from './routes/contacts.ts';
+import { addDeliveryRoutes } from './routes/deliveries.ts';
+import { addEmployeeRoutes } from './routes/employees.ts';
+import { addLeadRoutes } from './routes/leads.ts';
+import { addLookupRoute } from './routes/lookup.ts';
+import { addStatusRoutes } from './routes/status.ts';
+import { addTaskRoutes } from './routes/tasks.ts';
+import { bearerToken, createGuessCounter, createTokenCheck, type ApiToken, type TokenOwner } from './tokens.ts';
+
+export interface WebServerOptions {
+  readonly config: HttpConfig;
+  readonly metricsConfig: MetricsConfig;
+  /** The tokens of the configuration and the one of the local command line. */
+  readonly tokens: readonly ApiToken[];
+  readonly parts: WebParts;
+}
+
+export interface WebServer {
+  /** Listens; resolves with the address. Rejects in plain words when the port is taken. */
+  start(): Promise<{ readonly host: string; readonly port: number }>;
+  /** Takes no new requests, lets those under way finish within the time, then cuts. */
+  stop(withinMs?: number): Promise<void>;
+}
+
+/** What routes need to know about who asks. */
+export interface Door {
+  readonly parts: WebParts;
+  readonly config: HttpConfig;
+  readonly metricsConfig: MetricsConfig;
+  /** Throws 401, 403 or 429 unless the request bears a token with this access. */
+  requireToken(request: FastifyRequest, presented?: string | null): TokenOwner;
+}
+
+/** The HTTP side: `/status`, `/healthz`, `/metrics`, `/cid/<number>` and `/api/v1`. */
+export function createWebServer({ config, metricsConfig, tokens, parts }: WebServerOptions): WebServer {
+  const app = fastify({
+    logger: false,
+    trustProxy: false,
+    bodyLimit: config.bodyLimitBytes,
+    requestTimeout: config.requestTimeoutMs,
+    // Slow-loris: a connection that sends nothing is closed as well.
+    connectionTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: 5000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+  });
+  app.server.maxConnections = config.maxConnections;
+  app.server.headersTimeout = Math.min(config.requestTimeoutMs, 10_000);
+  app.server.maxRequestsPerSocket = 1000;
+
+  setSecurityHeaders(app);
+  setFaultAnswers(app, parts);
+  const door: Door = { parts, config, metricsConfig, requireToken: createTokenDoor(tokens, parts) };
+
+  addStatusRoutes(app, door);
+  addCallerIdRoute(app, door);
+  app.register(
+    async (api) => {
+      api.addHook('onRequest', async (request) => {
+        const owner = door.requireToken(request);
+        if (owner.access === 'read' && request.method !== 'GET' && request.method !== 'HEAD') {
+          throw new WebFault(403, 'read_only', 'This token may look, not change.');
+        }
+        if (request.method !== 'GET' && request.method !== 'HEAD') {
+          parts.log.info({ token: owner.name, method: request.method, path: pathOf(request) }, 'API change');
+        }
+      });
+      addCallRoutes(api, door);
+      addDeliveryRoutes(api, door);
+      addContactRoutes(api, door);
+      addLeadRoutes(api, door);
+      addTaskRoutes(api, door);
+      addEmployeeRoutes(api, door);
+      addLookupRoute(api, door);
+    },
+    { prefix: '/api/v1' },
+  );
+
+  return {
+    async start() {
+      try {
+        await app.listen({ host: config.host, port: config.port });
+      } catch (error) {
+        throw listenFault(error as NodeJS.ErrnoException, config);
+      }
+      const { address, port } = app.server.address() as AddressInfo;
+      return { host: address, port };
+    },
+    async stop(withinMs = 5000) {
+      const cut = setTimeout(() => app.server.closeAllConnections(), withinMs);
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(cut);
+      }
+    },
+  };
+}
+
+/** The path without the query, which may hold numbers and tokens. */
+const pathOf = (request: FastifyRequest) => request.url.replace(/\?.*$/s, '');
+
+function listenFault(error: NodeJS.ErrnoException, { host, port }: HttpConfig): Error {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'another program listens there already; set http.port to a free one',
+    EACCES: 'this user may not listen there; ports below 1024 belong to root',
+    EADDRNOTAVAIL: 'this machine has no such address; set http.host',
+    ENOTFOUND: 'that host name does not resolve; set http.host',
+  };
+  return new Error(`HTTP cannot listen on ${host}:${port}: ${reasons[error.code ?? ''] ?? error.message}`, {
+    cause: error,
+  });
+}
+
+function createTokenDoor(tokens: readonly ApiToken[], parts: WebParts): Door['requireToken'] {
+  const ownerOf = createTokenCheck(tokens);
+  const guesses = createGuessCounter(parts.clock);
+  return (request, presented = bearerToken(request)) => {
+    const owner = presented === null ? null : ownerOf(presented);
+    if (owner !== null) return owner;
+    if (guesses.isTooMany(request.ip))
+      throw new WebFault(429, 'too_many_guesses', 'Too many wrong tokens; wait a minute.');
+    if (presented === null) throw new WebFault(401, 'token_needed', 'Send a token: Authorization: Bearer <token>.');
+    guesses.count(request.ip);
+    parts.log.warn({ address: request.ip, path: pathOf(request) }, 'a wrong API token was presented');
+    throw new WebFault(401, 'wrong_token', 'This token is not known.');
+  };
+}
+
+function setSecurityHeaders(app: FastifyInstance): void {
+  app.addHook('onSend', async (_request, reply) => {
+    reply.headers({
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'referrer-policy': 'no-referrer',
+      'cross-origin-resource-policy': 'same-origin',
+      'cache-control': 'no-store',
+    });
+  });
+}
+
+function setFaultAnswers(app: FastifyInstance, { log }: WebParts): void {
+  app.setNotFoundHandler((request, reply) => {
+    answer(reply, new WebFault(404, 'not_found', `There is nothing at ${request.method} ${pathOf(request)}.`));
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const fault = toWebFault(error);
+    if (fault.status >= 500)
+      log.error({ path: pathOf(request), error: error.stack ?? String(error) }, 'an HTTP request failed');
+    answer(reply, fault);
+  });
+}
+
+function toWebFault(error: FastifyError): WebFault {
+  if (error instanceof WebFault) return error;
+  if (error instanceof BadCursor) {
+    const fields = [{ field: 'after', message: 'is not a cursor of this list with this sort' }];
+    return new WebFault(
+      400,
+      'invalid_input',
+      'The request is not valid: after: is not a cursor of this list with this sort',
+      fields,
+    );
+  }
+  if (error instanceof Rejected) return new WebFault(422, 'rejected', error.message, fieldsOf(error.details));
+  if (error instanceof Retryable) return new WebFault(503, 'try_again', error.message);
+  // fastify's own: body too large, not JSON, unsupported media type, …
+  if (typeof error.statusCode === 'number' && error.statusCode < 500) {
+    return new WebFault(error.statusCode, 'bad_request', error.message);
+  }
+  return new WebFault(500, 'internal', 'Something went wrong on our side; the log tells more.');
+}
+
+/** `Rejected.details` of the built-in CRM: field name → what is wrong with it. */
+function fieldsOf(details: unknown): FieldFault[] {
+  if (typeof details !== 'object' || details === null) return [];
+  return Object.entries(details).flatMap(([field, message]) =>
+    typeof message === 'string' ? [{ field, message }] : [],
+  );
+}
+
+function answer(reply: FastifyReply, fault: WebFault): void {
+  if (fault.status === 401) reply.header('www-authenticate', 'Bearer realm="ringledger"');
+  if (fault.status === 429) reply.header('retry-after', '60');
+  const { code, message, fields } = fault;
+  reply.code(fault.status).send({ error: { code, message, ...(fields.length > 0 ? { fields } : {}) } });
+}
