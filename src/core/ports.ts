@@ -187,6 +187,8 @@ export interface CrmAdapter {
   findOpenLead?(contactId: string, pipelineId: string | null): Promise<{ readonly id: string; readonly responsibleId: string | null } | null>;
   createLead?(lead: NewLead, idempotencyKey: string): Promise<{ readonly id: string }>;
   createIncomingLead?(lead: NewIncomingLead, idempotencyKey: string): Promise<{ readonly id: string }>;
+  /** A task not yet done that an earlier call caused for this lead or contact; while it is open a further one is not made. */
+  findOpenTask?(about: { readonly contactId: string | null; readonly leadId: string | null }): Promise<{ readonly id: string } | null>;
   createTask?(task: NewTask, idempotencyKey: string): Promise<{ readonly id: string }>;
   updateContact?(id: string, change: Partial<NewContact>): Promise<void>;
   updateLead?(id: string, change: Partial<NewLead>): Promise<void>;
@@ -272,7 +274,12 @@ export interface DeliveryStore {
    * earlier one of the same call and CRM is still pending. Another node never gets the same one during the lease.
    */
   claim(claim: { readonly crm: string; readonly node: string; readonly limit: number; readonly leaseMs: number; readonly now: Date }): Promise<readonly Delivery[]>;
+  /** Makes this node's leases from before a restart claimable at once; `node` is unique among running nodes. */
+  releaseLeases(node: string, now: Date): Promise<void>;
   /** Each of these is refused (false) when the lease was lost meanwhile. */
+  renew(delivery: Delivery, leaseMs: number, now: Date): Promise<boolean>;
+  /** Pending again without counting an attempt: not this delivery's fault, or never begun. */
+  putBack(delivery: Delivery, dueAt: Date, reason: string): Promise<boolean>;
   saveProgress(delivery: Delivery, progress: Readonly<Record<string, string>>): Promise<boolean>;
   delivered(delivery: Delivery, crmId: string, at: Date): Promise<boolean>;
   retryLater(delivery: Delivery, dueAt: Date, error: string): Promise<boolean>;
@@ -280,6 +287,8 @@ export interface DeliveryStore {
   skipped(delivery: Delivery, reason: string): Promise<boolean>;
   /** Puts a rejected, skipped or delivered one back to pending; attempts start again, progress and key stay. */
   resend(id: string, now: Date): Promise<boolean>;
+  /** Makes all that wait for a later attempt due now: the CRM answers again. */
+  retryNow(crm: string, now: Date): Promise<void>;
   /** A paused CRM is claimed nothing for; `reason` in plain words. */
   pause(crm: string, reason: string): Promise<void>;
   resume(crm: string): Promise<void>;
