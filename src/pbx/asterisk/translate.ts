@@ -397,3 +397,18 @@ function isCallingWhenFound(m: AmiMessage, uniqueId: string, linkedId: string, c
 
 /** Names of all events that are translated: what to ask Asterisk for. */
 export const translatedEvents: readonly string[] = Object.keys(translations);
+
+/** Classes that the translated events and the device states belong to; `cdr` and `cel` events come in `cdr` and `call`. */
+export const eventClasses = 'call,dialplan,cdr,system';
+
+/** Reports of what devices do; read by the device states, not by calls. */
+const deviceEvents = ['DeviceStateChange', 'ExtensionStatus', 'PeerStatus', 'ContactStatus'];
+
+/**
+ * Regular expressions for the action `Filter` (and `eventfilter` in manager.conf) that leave only events which are read here; of the
+ * variables, which are most of a busy PBX's traffic, only ours.
+ */
+export const eventFilters: readonly string[] = [
+  `Event: (${[...translatedEvents.filter((name) => name !== 'VarSet'), ...deviceEvents].join('|')})`,
+  `Event: VarSet.*Variable: _*(RL_|${[recordingVariable, ...reportedVariables].join('|')})`,
+];
