@@ -1,0 +1,231 @@
+import { renderCallerName, toDisplay, type CallerNameSettings } from './caller-name.ts';
+import { withDeadline, type ContactFinding, type ContactSearch } from './contact-search.ts';
+import { chooseExtensions, isDialable, type Choice, type DistributionPolicy, type StepNote } from './distribution.ts';
+import type { EmployeeDirectory } from './employees.ts';
+import type { Hooks } from './hooks.ts';
+import type { Clock, Contact, DeviceState, Employee, Log, NumberPlan } from './ports.ts';
+
+export type LookupStatus = 'FOUND' | 'NOT_FOUND' | 'TIMEOUT' | 'ERROR';
+
+/** What the dialplan asks about a call that is ringing. Numbers and names as the network gave them. */
+export interface CallerQuestion {
+  readonly callerNumber: string;
+  readonly callerName: string;
+  /** The number that was called. */
+  readonly did: string;
+  readonly trunk: string;
+  /** Whatever else came along; for the hook. */
+  readonly requestData: Readonly<Record<string, string>>;
+  /** When the question arrived, on the monotonic clock: the deadline counts from here. */
+  readonly askedAtMs: number;
+}
+
+export interface CallerAnswer {
+  /** FOUND: `extension` is to be rung. NOT_FOUND: nobody is. TIMEOUT, ERROR: nobody, and the CRM could not be asked. */
+  readonly status: LookupStatus;
+  readonly extension: string | null;
+  /** To be tried after it, in this order. */
+  readonly deputies: readonly string[];
+  /** Ready for the display; empty when nothing is known. May be set whatever the status. */
+  readonly name: string;
+  readonly contact: Contact | null;
+  /** The CRM that knows the contact. */
+  readonly crm: string | null;
+  readonly employee: Employee | null;
+  readonly error: string | null;
+}
+
+export interface CallerLookupSettings {
+  /** For everything: mirror, CRMs, hook. */
+  readonly deadlineMs: number;
+  /** Kept back from the CRMs so that a hook, where one is installed, still gets its turn. */
+  readonly hookMs: number;
+  readonly policy: DistributionPolicy;
+  readonly name: CallerNameSettings;
+}
+
+export interface LookupStep {
+  readonly step: string;
+  readonly outcome: string;
+  /** Since the question, in milliseconds. */
+  readonly ms: number;
+}
+
+export interface CallerLookupParts {
+  readonly search: ContactSearch;
+  readonly directory: EmployeeDirectory;
+  readonly numberPlan: NumberPlan;
+  readonly stateOf: (extension: string) => DeviceState;
+  /** Null: no hook is installed. */
+  readonly customizeAutodistribution: Hooks['customize_autodistribution'] | null;
+  readonly clock: Clock;
+  readonly monotonicMs: () => number;
+  readonly log: Log;
+}
+
+/** Answers the dialplan: who should get this call, and what the phone should show. Never rejects. */
+export class CallerLookup {
+  readonly #parts: CallerLookupParts;
+  readonly #settings: CallerLookupSettings;
+
+  constructor(parts: CallerLookupParts, settings: CallerLookupSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+  }
+
+  /** Who should get the call. `at` is when it rings, for trials of another moment. */
+  async distribute(question: CallerQuestion, at = this.#parts.clock.now(), note?: StepNote): Promise<CallerAnswer> {
+    const hook = this.#parts.customizeAutodistribution;
+    const deadlineMs = question.askedAtMs + this.#settings.deadlineMs;
+    const caller = await this.#findCaller(question, deadlineMs - (hook ? this.#settings.hookMs : 0), note);
+    const choice = this.#choose(caller, at, note);
+    const answer: CallerAnswer = {
+      status: choice ? 'FOUND' : caller.finding.status === 'FOUND' ? 'NOT_FOUND' : caller.finding.status,
+      extension: choice?.extension ?? null,
+      deputies: choice?.deputies ?? [],
+      name: this.#nameOf(caller, question),
+      contact: caller.finding.status === 'FOUND' ? caller.finding.contact : null,
+      crm: caller.finding.status === 'FOUND' ? caller.finding.crm : null,
+      employee: choice?.employee ?? null,
+      error: 'error' in caller.finding ? caller.finding.error : null,
+    };
+    const final = hook ? await this.#askHook(hook, question, answer, deadlineMs, note) : answer;
+    note?.(
+      'answer',
+      `${final.status}${final.extension === null ? '' : ` ${[final.extension, ...final.deputies].join(', ')}`}`,
+    );
+    return final;
+  }
+
+  /** Only what the phone should show; FOUND when the caller is known. */
+  async callerName(question: CallerQuestion, note?: StepNote): Promise<CallerAnswer> {
+    const caller = await this.#findCaller(question, question.askedAtMs + this.#settings.deadlineMs, note);
+    const { finding } = caller;
+    return {
+      status: caller.colleague ? 'FOUND' : finding.status,
+      extension: null,
+      deputies: [],
+      name: this.#nameOf(caller, question),
+      contact: finding.status === 'FOUND' ? finding.contact : null,
+      crm: finding.status === 'FOUND' ? finding.crm : null,
+      employee: caller.colleague,
+      error: 'error' in finding ? finding.error : null,
+    };
+  }
+
+  /** As `distribute`, with every step, its outcome and its time. */
+  async trace(
+    question: CallerQuestion,
+    at?: Date,
+  ): Promise<{ readonly answer: CallerAnswer; readonly steps: readonly LookupStep[] }> {
+    const steps: LookupStep[] = [];
+    const answer = await this.distribute(question, at, (step, outcome) => {
+      steps.push({ step, outcome, ms: this.#parts.monotonicMs() - question.askedAtMs });
+    });
+    return { answer, steps };
+  }
+
+  /** Makes any text fit for a display, by the same settings as names. */
+  toDisplay(text: string): string {
+    return toDisplay(text, this.#settings.name.transliterate);
+  }
+
+  async #findCaller(question: CallerQuestion, deadlineMs: number, note?: StepNote): Promise<Caller> {
+    const { numberPlan, directory, search, log } = this.#parts;
+    try {
+      const number = numberPlan.toClientNumber(question.callerNumber);
+      note?.('number', number ?? 'withheld');
+      if (number === null) return { finding: { status: 'NOT_FOUND' }, colleague: null };
+      const colleague = directory.byExtension(number) ?? directory.byMobile(number);
+      if (colleague) {
+        note?.('employees', `the caller is ${colleague.name}`);
+        return { finding: { status: 'NOT_FOUND' }, colleague };
+      }
+      return { finding: await search.find(number, deadlineMs, note), colleague: null };
+    } catch (error) {
+      log.error({ error }, 'looking up a caller failed');
+      return { finding: { status: 'ERROR', error: String(error) }, colleague: null };
+    }
+  }
+
+  #choose({ finding }: Caller, at: Date, note?: StepNote): Choice | null {
+    if (finding.status !== 'FOUND') return null;
+    const { directory, stateOf, log } = this.#parts;
+    const { responsibleId } = finding.contact;
+    const responsible = responsibleId === null ? null : directory.byCrmUser(finding.crm, responsibleId);
+    if (!responsible) {
+      note?.('responsible', responsibleId === null ? 'the contact has none' : `no employee is user ${responsibleId}`);
+      return null;
+    }
+    try {
+      return chooseExtensions({ responsible, directory, stateOf, policy: this.#settings.policy, at, note });
+    } catch (error) {
+      log.error({ error }, 'choosing an employee failed');
+      return null;
+    }
+  }
+
+  #nameOf({ finding, colleague }: Caller, { callerName, trunk, did }: CallerQuestion): string {
+    const contact = finding.status === 'FOUND' ? finding.contact : null;
+    const label = trunk || did || null;
+    if (contact || colleague) {
+      const name = contact?.name ?? colleague?.name ?? null;
+      return renderCallerName({ name, company: contact?.company ?? null, trunk: label }, this.#settings.name);
+    }
+    // Of a stranger only the line can be told, and only where the template asks for it.
+    if (!/\{\{\s*trunk\s*\}\}/.test(this.#settings.name.template)) return '';
+    return renderCallerName({ name: callerName || null, company: null, trunk: label }, this.#settings.name);
+  }
+
+  async #askHook(
+    hook: Hooks['customize_autodistribution'],
+    question: CallerQuestion,
+    answer: CallerAnswer,
+    deadlineMs: number,
+    note?: StepNote,
+  ): Promise<CallerAnswer> {
+    const { log, monotonicMs } = this.#parts;
+    const own = { number: answer.extension ?? '', name: answer.name };
+    const { callerNumber, trunk } = question;
+    let changed: { readonly number: string; readonly name: string } = own;
+    try {
+      const asked = hook({
+        ...own,
+        requestData: question.requestData,
+        ...(callerNumber && { from: callerNumber }),
+        ...(trunk && { trunk }),
+        ...(answer.contact && { entity: answer.contact }),
+        ...(answer.error && { error: answer.error }),
+      });
+      changed = await withDeadline(asked, deadlineMs - monotonicMs(), () => own);
+    } catch (error) {
+      log.warn({ error }, 'the hook customize_autodistribution failed; the own answer is used');
+    }
+    const number =
+      typeof changed?.number === 'string' && (changed.number === '' || isDialable(changed.number))
+        ? changed.number
+        : own.number;
+    const name =
+      typeof changed?.name === 'string' && changed.name !== own.name ? this.toDisplay(changed.name) : own.name;
+    note?.(
+      'hook',
+      number === own.number && name === own.name ? 'changed nothing' : `number "${number}", name "${name}"`,
+    );
+    if (number === own.number) return { ...answer, name };
+    if (number === '') return { ...answer, name, status: 'NOT_FOUND', extension: null, deputies: [], employee: null };
+    return {
+      ...answer,
+      name,
+      status: 'FOUND',
+      extension: number,
+      deputies: answer.deputies.filter((deputy) => deputy !== number),
+      employee: this.#parts.directory.byExtension(number),
+    };
+  }
+}
+
+interface Caller {
+  readonly finding: ContactFinding;
+  /** The caller is one of us: calls from an extension, or from the own mobile. */
+  readonly colleague: Employee | null;
+}
