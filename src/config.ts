@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { applyOverrides, readEnvironment } from './config/environment.ts';
+import { agiServerConfig, callerNameConfig, distributionConfig } from '../agi/config.ts';
+import { applyOverrides, readEnvironment, type Override } from './config/environment.ts';
 import {
   ConfigError,
   explainIssues,
@@ -16,7 +17,10 @@ import { readSecretFiles } from './config/secrets.ts';
 import { workingHoursSchema } from './config/working-hours.ts';
 import { readYaml } from './config/yaml-source.ts';
 import type { Employee } from './core/ports.ts';
+import { crmKinds } from './crm/index.ts';
+import { dialplanConfig } from './dialplan/config.ts';
 import { numberingConfig } from './numbering/config.ts';
+import { databaseConfigSchema } from './storage/config.ts';
 import { httpConfig, metricsConfig } from './web/config.ts';
 
 const installationConfig = z
@@ -43,6 +47,21 @@ const userConfig = z.strictObject({
   active: z.boolean().default(true),
 });
 
+const callsConfig = z
+  .strictObject({
+    internal: z
+      .enum(['keep', 'drop'])
+      .default('keep')
+      .describe('Calls between employees stay in the ledger, or are left out'),
+  })
+  .prefault({});
+
+const localCrmEntry = z.strictObject({
+  name: z.string().min(1).describe('Deliveries carry it: keep it once calls were delivered'),
+  kind: z.literal('local'),
+  settings: crmKinds.local.config,
+});
+
 const logConfig = z
   .strictObject({
     level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -54,7 +73,16 @@ const logConfig = z
 export const configSchema = z.strictObject({
   installation: installationConfig,
   numbering: numberingConfig,
+  storage: databaseConfigSchema,
   users: z.array(userConfig).default([]),
+  calls: callsConfig,
+  crm: z
+    .array(z.discriminatedUnion('kind', [localCrmEntry]))
+    .default([{ name: 'local', kind: 'local', settings: crmKinds.local.config.parse(undefined) }]),
+  agi: agiServerConfig,
+  distribution: distributionConfig,
+  callerName: callerNameConfig,
+  dialplan: dialplanConfig,
   http: httpConfig,
   metrics: metricsConfig,
   log: logConfig,
@@ -91,7 +119,7 @@ export function findConfigFile({ file, env, cwd }: ConfigSearch): string | null 
 /** Reads, completes and checks the configuration. Throws `ConfigError` with every fault that was found. */
 export function loadConfig(search: ConfigSearch): LoadedConfig {
   const file = findConfigFile(search);
-  return parseConfig({ file, text: file === null ? '' : readConfigFile(file), env: search.env });
+  return parseConfig({ file, text: file === null ? '' : readConfigFile(file), env: search.env, cwd: search.cwd });
 }
 
 function readConfigFile(file: string): string {
@@ -109,6 +137,8 @@ export function parseConfig(given: {
   readonly file: string | null;
   readonly text: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Where the database goes when there is no file; default: the working folder. */
+  readonly cwd?: string;
 }): LoadedConfig {
   const { file, text, env } = given;
   const outline = outlineOf(configSchema);
@@ -118,7 +148,7 @@ export function parseConfig(given: {
   const environment = readEnvironment(env, outline, source.value);
   const overridden = applyOverrides(source.value ?? {}, environment.overrides);
   const secrets = readSecretFiles(overridden, outline, file);
-  const written = fillFromInstallation(secrets.value);
+  const written = completeSections(secrets.value, file, given.cwd ?? process.cwd());
 
   const checked = configSchema.safeParse(written);
   // A setting whose file could not be read is not missing as well.
@@ -162,11 +192,35 @@ export function parseConfig(given: {
   };
 }
 
-/** The number plan has a country of its own for installations whose phones live elsewhere. */
-function fillFromInstallation(written: unknown): unknown {
+/**
+ * What one section takes from another or from where the file stands: the number plan's country from the installation;
+ * the database's kind from its settings; its place from the file's (/var/lib/ringledger for a file in /etc, else `data` beside it).
+ */
+function completeSections(written: unknown, file: string | null, cwd: string): unknown {
+  if (typeof written !== 'object' || Array.isArray(written)) return written;
+  const completions: Override[] = [];
+  const complete = (path: readonly string[], value: unknown) => completions.push({ path, value, variable: '' });
+
   const country = valueAt(written, ['installation', 'country']);
-  if (typeof country !== 'string' || valueAt(written, ['numbering', 'country']) !== undefined) return written;
-  return applyOverrides(written, [{ path: ['numbering', 'country'], value: country, variable: '' }]);
+  if (typeof country === 'string' && valueAt(written, ['numbering', 'country']) === undefined) {
+    complete(['numbering', 'country'], country);
+  }
+  const storage = valueAt(written, ['storage']) ?? {};
+  if (typeof storage === 'object') {
+    const { kind = 'url' in storage ? 'postgres' : 'sqlite', path } = storage as { kind?: unknown; path?: unknown };
+    complete(['storage', 'kind'], kind);
+    const folder = file === null ? cwd : dirname(file);
+    if (kind === 'sqlite' && path === undefined)
+      complete(['storage', 'path'], resolve(stateFolder(file, cwd), 'ringledger.db'));
+    if (kind === 'sqlite' && typeof path === 'string' && path !== ':memory:')
+      complete(['storage', 'path'], resolve(folder, path));
+  }
+  return applyOverrides(written, completions);
+}
+
+function stateFolder(file: string | null, cwd: string): string {
+  if (file?.startsWith('/etc/')) return '/var/lib/ringledger';
+  return resolve(file === null ? cwd : dirname(file), 'data');
 }
 
 /**
@@ -260,7 +314,11 @@ export function employeesOf(config: Config): Employee[] {
   }));
 }
 
-/** The folder that relative paths of the configuration start from. */
-export function configFolder(loaded: Pick<LoadedConfig, 'file'>, cwd: string): string {
-  return loaded.file === null ? cwd : dirname(loaded.file);
+/** The file with the token of the command line on this machine. */
+export function localTokenFile(config: Config): string {
+  if (config.http.localTokenFile !== null) return config.http.localTokenFile;
+  const { storage } = config;
+  const folder =
+    storage.kind === 'sqlite' && storage.path !== ':memory:' ? dirname(storage.path) : '/var/lib/ringledger';
+  return resolve(folder, 'api-token');
 }

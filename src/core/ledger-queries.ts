@@ -46,6 +46,15 @@ export interface CallQuery extends PageRequest<(typeof callSortColumns)[number]>
   readonly to?: Date;
   /** True: only calls that last; false: only ended ones. */
   readonly isOpen?: boolean;
+  /** The client's number ends with these digits; other characters are ignored. */
+  readonly number?: string;
+  /** Some conversation is (not) sent to the CRMs. */
+  readonly isRegistered?: boolean;
+  /** Some conversation was held back for this reason. */
+  readonly reason?: string;
+  /** Some delivery of the call to this CRM, or to any, stands in this state. */
+  readonly crm?: string;
+  readonly deliveryState?: DeliveryState;
 }
 
 export interface ConversationQuery extends PageRequest<(typeof conversationSortColumns)[number]> {
@@ -78,6 +87,15 @@ export interface ConversationRow {
   readonly call: Omit<Call, 'conversations'>;
 }
 
+/** One attempt of a delivery, as a person reads it. */
+export interface DeliveryAttempt {
+  readonly at: Date;
+  readonly node: string | null;
+  /** `delivered`, `retry`, `rejected`, `skipped`, `lost`, `put_back`, `resent`. */
+  readonly result: string;
+  readonly reason: string | null;
+}
+
 export interface LedgerQueries {
   listCalls(query: CallQuery): Promise<Page<Call>>;
   /** By its own or an absorbed linkedid. */
@@ -87,4 +105,6 @@ export interface LedgerQueries {
   listConversations(query: ConversationQuery): Promise<Page<ConversationRow>>;
   listDeliveries(query: DeliveryQuery): Promise<Page<Delivery>>;
   findDelivery(id: string): Promise<Delivery | null>;
+  /** Oldest first. */
+  listAttempts(deliveryId: string): Promise<readonly DeliveryAttempt[]>;
 }

@@ -118,6 +118,9 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
       return { items: [rejectedDelivery], nextCursor: null };
     },
     findDelivery: async (id) => (id === rejectedDelivery.id ? rejectedDelivery : null),
+    listAttempts: async () => [
+      { at: new Date('2026-11-21T07:33:00Z'), node: 'one', result: 'rejected', reason: 'the contact is locked' },
+    ],
   };
   const parts: WebParts = {
     log: silentLog(asked.logged),

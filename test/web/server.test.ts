@@ -210,6 +210,14 @@ describe('the web server', () => {
   });
 
   describe('deliveries', () => {
+    it('show their history', async () => {
+      await open();
+      const delivery = (await (await house.request('/api/v1/deliveries/7')).json()) as { history: unknown[] };
+      assert.deepEqual(delivery.history, [
+        { at: '2026-11-21T07:33:00.000Z', node: 'one', result: 'rejected', reason: 'the contact is locked' },
+      ]);
+    });
+
     it('are sent again by id, and an unknown id is 404', async () => {
       await open();
       assert.equal((await house.request('/api/v1/deliveries/7/resend', { method: 'POST' })).status, 200);

@@ -6,7 +6,7 @@ import type { Delivery } from '../../core/ports.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
 import type { Door } from '../server.ts';
-import { showDelivery } from './deliveries.ts';
+import { deliveryStates, showDelivery } from './deliveries.ts';
 
 const directions = ['inbound', 'outbound', 'internal'] as const satisfies readonly Direction[];
 const results = [
@@ -36,6 +36,12 @@ const callQuery = z.strictObject({
   did: shortText.optional(),
   trunk: shortText.optional(),
   open: truth.optional(),
+  /** The last digits of the client's number. */
+  number: z.string().regex(/\d/, 'must contain digits').max(64).optional(),
+  registered: truth.optional(),
+  reason: shortText.optional(),
+  crm: shortText.optional(),
+  deliveryState: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),
 });
 const conversationQuery = z.strictObject({
   ...pageQuery(conversationSortColumns, 'desc'),
@@ -51,13 +57,14 @@ export function addCallRoutes(api: FastifyInstance, { parts }: Door): void {
   const toClient = (typed: string | undefined) => (typed === undefined ? undefined : (toClientNumber(typed) ?? typed));
 
   api.get('/calls', async (request) => {
-    const { sort, limit, after, client, result, open, ...rest } = parseInput(callQuery, request.query);
+    const { sort, limit, after, client, result, open, registered, ...rest } = parseInput(callQuery, request.query);
     return ledger.listCalls({
       ...pageRequest({ sort, limit, after }),
       ...rest,
       client: toClient(client),
       results: result,
       isOpen: open,
+      isRegistered: registered,
     });
   });
 

@@ -29,9 +29,9 @@ const newContact = z
     responsibleId: contactFields.responsibleId.default(null),
     tags: contactFields.tags.default([]),
   })
-  .refine(({ name, company, numbers }) => name !== '' || (company ?? '') !== '' || numbers.length > 0, {
+  .refine(({ name, company }) => name !== '' || (company ?? '') !== '', {
     path: ['name'],
-    message: 'a contact needs a name, a company or a number',
+    message: 'a contact needs a name or a company',
   });
 const contactChange = z.strictObject(contactFields).partial();
 const identity = z.strictObject({ id: shortText });

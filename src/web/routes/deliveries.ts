@@ -6,13 +6,19 @@ import { notFound, parseInput, WebFault } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText } from '../query.ts';
 import type { Door } from '../server.ts';
 
-const states = ['pending', 'leased', 'delivered', 'rejected', 'skipped'] as const satisfies readonly DeliveryState[];
+export const deliveryStates = [
+  'pending',
+  'leased',
+  'delivered',
+  'rejected',
+  'skipped',
+] as const satisfies readonly DeliveryState[];
 const kinds = ['conversation', 'recording'] as const satisfies readonly DeliveryKind[];
 
 const deliveryQuery = z.strictObject({
   ...pageQuery(deliverySortColumns, 'desc'),
   crm: shortText.optional(),
-  state: listOf(states).optional(),
+  state: listOf(deliveryStates).optional(),
   kind: z.enum(kinds, `must be one of ${kinds.join(', ')}`).optional(),
   source: shortText.optional(),
   linkedId: shortText.optional(),
@@ -43,7 +49,7 @@ export function addDeliveryRoutes(api: FastifyInstance, { parts }: Door): void {
     const { id } = parseInput(deliveryIdentity, request.params);
     const delivery = await ledger.findDelivery(id);
     if (delivery === null) throw notFound('delivery');
-    return showDelivery(delivery);
+    return { ...showDelivery(delivery), history: await ledger.listAttempts(id) };
   });
 
   api.post('/deliveries/:id/resend', async (request) => {
@@ -64,7 +70,10 @@ export function addDeliveryRoutes(api: FastifyInstance, { parts }: Door): void {
         name,
         pausedReason: paused.get(name) ?? null,
         deliveries: Object.fromEntries(
-          states.map((state) => [state, counts.find((line) => line.crm === name && line.state === state)?.count ?? 0]),
+          deliveryStates.map((state) => [
+            state,
+            counts.find((line) => line.crm === name && line.state === state)?.count ?? 0,
+          ]),
         ),
       })),
     };

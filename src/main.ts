@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addConfigCommand } from './cli/config.ts';
+import { addContactsCommand } from './cli/contacts.ts';
+import { runCli, type AddCommand } from './cli/context.ts';
+import { addDeliveriesCommand } from './cli/deliveries.ts';
+import { addLookupCommand } from './cli/lookup.ts';
+import { addStatusCommand } from './cli/status.ts';
+
+/** All commands; the only list. */
+const commands: readonly AddCommand[] = [
+  addStatusCommand,
+  addConfigCommand,
+  addLookupCommand,
+  addDeliveriesCommand,
+  addContactsCommand,
+];
+
+/** From `package.json`, which stands one folder higher for the compiled program. */
+function readVersion(): string {
+  const folder = dirname(fileURLToPath(import.meta.url));
+  const file = ['..', '../..'].map((up) => join(folder, up, 'package.json')).find((path) => existsSync(path));
+  if (file === undefined) return 'unknown';
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+// `ringledger … | head` closes our output early; that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  version: readVersion(),
+  commands,
+});
