@@ -1,0 +1,43 @@
+/** Plays stories and keeps what the PBX reported about each, as fixtures for tests that need no Asterisk. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Capture, Lab } from './lab.ts';
+import type { Story } from './story.ts';
+
+/** Where the fixtures stand: `<story>/story.json` and `<story>/asterisk-<version>/{ami.log,cel.csv,cdr.csv}`. */
+export const scenariosFolder = resolve(dirname(fileURLToPath(import.meta.url)), '../../scenarios');
+
+/** Plays a story on a quiet PBX. @throws when it did not happen as scripted */
+export async function playStory(lab: Lab, story: Story): Promise<Capture> {
+  await lab.quiet();
+  lab.witness.reset();
+  const capture = await lab.startCapture();
+  try {
+    await story.run(lab);
+    assert.deepEqual(lab.witness.unscripted, [], 'nobody without a script was called');
+  } catch (error) {
+    await lab.hangUpAll();
+    throw new Error(`${story.name}: ${(error as Error).message}\n${lab.witness.describe()}`);
+  } finally {
+    await capture.stop();
+  }
+  return capture.stop();
+}
+
+export function writeScenario(options: {
+  readonly story: Story;
+  readonly capture: Capture;
+  readonly majorVersion: number;
+}): void {
+  const { story, capture } = options;
+  const folder = join(scenariosFolder, story.name);
+  const files = join(folder, `asterisk-${options.majorVersion}`);
+  mkdirSync(files, { recursive: true });
+  writeFileSync(join(files, 'ami.log'), capture.ami);
+  writeFileSync(join(files, 'cel.csv'), capture.cel);
+  writeFileSync(join(files, 'cdr.csv'), capture.cdr);
+  const { title, employees, expect } = story;
+  writeFileSync(join(folder, 'story.json'), `${JSON.stringify({ title, employees, expect }, null, 2)}\n`);
+}
