@@ -1,0 +1,242 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createTwoFilesPatch } from 'diff';
+import {
+  applyDialplan,
+  ApplyFailed,
+  ApplyRefused,
+  rollBackDialplan,
+  type Applied,
+  type DialplanControl,
+  type Installation,
+} from '../dialplan/apply.ts';
+import { checkInclude, checkSyntax, checkTargets, includeLine, placeOf, type Finding } from '../dialplan/check.ts';
+import { FolderFault, readFolder, withoutHeader } from '../dialplan/files.ts';
+import { generateDialplan, placeOfDialplan, type DialplanSettings } from '../dialplan/generate.ts';
+import { listVersions } from '../dialplan/history.ts';
+import { TemplateError, type RenderedFile } from '../dialplan/render.ts';
+import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
+
+/** A session that commands Asterisk, for as long as one command of ours runs. */
+export interface OpenedControl {
+  readonly control: DialplanControl;
+  close(): Promise<void>;
+}
+
+/** What the commands need of the rest of the program. */
+export interface DialplanCommandParts {
+  readSettings(context: CliContext): DialplanSettings;
+  /** Null: no Asterisk with a control user is configured. Rejects when it does not answer. */
+  openControl(context: CliContext): Promise<OpenedControl | null>;
+}
+
+/** `ringledger dialplan render | diff | check | apply | rollback`. */
+export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
+  return (program, context) => {
+    const dialplan = program.command('dialplan').description('the dialplan that Ringledger generates for Asterisk');
+
+    dialplan
+      .command('render')
+      .description('print the files as they would be written')
+      .argument('[file]', 'only this one, e.g. inbound.conf')
+      .option('--out <folder>', 'write them into a folder instead, without the checks and safeguards of apply')
+      .action((name: string | undefined, options: { out?: string }) => {
+        const files = rendered(parts.readSettings(context)).filter((file) => name === undefined || file.name === name);
+        if (name !== undefined && files.length === 0) throw new UserFault(`there is no ${name}`, exitCodes.usage);
+        if (options.out === undefined) {
+          for (const { name: title, text } of files) context.print(`; ---- ${title}\n${text}`);
+          return;
+        }
+        const folder = resolve(context.cwd, options.out);
+        mkdirSync(folder, { recursive: true });
+        for (const file of files) writeFileSync(join(folder, file.name), file.text);
+        context.print(`${files.length} files in ${folder}`);
+      });
+
+    dialplan
+      .command('diff')
+      .description('show what apply would change')
+      .option('--exit-code', 'end with 1 when there are differences')
+      .action((options: { exitCode?: boolean }) => {
+        const settings = parts.readSettings(context);
+        const difference = diffAgainst(settings.config.folder, rendered(settings));
+        context.print(difference === '' ? 'No difference.' : difference);
+        if (options.exitCode && difference !== '') context.setExitCode(exitCodes.failed);
+      });
+
+    dialplan
+      .command('check')
+      .description('check the files, everything they go to, and whether Asterisk includes them')
+      .action(async () => {
+        const settings = parts.readSettings(context);
+        const findings = await withControl(parts, context, (control) =>
+          checkAll(settings, rendered(settings), control),
+        );
+        report(findings, context);
+        if (findings.some(({ level }) => level === 'error')) context.setExitCode(exitCodes.failed);
+        else context.print('The dialplan is in order.');
+      });
+
+    dialplan
+      .command('apply')
+      .description('write the files, let Asterisk load them and see that it did; on failure everything is put back')
+      .option('--force', 'replace files that were changed by hand; they are kept as a version')
+      .option('--no-reload', 'write only; nothing is verified')
+      .action(async (options: { force?: boolean; reload: boolean }) => {
+        const settings = parts.readSettings(context);
+        const files = rendered(settings);
+        await withControl(parts, context, async (control) => {
+          const known = options.reload ? requireControl(control) : null;
+          const findings = await checkAll(settings, files, control);
+          report(findings, context);
+          const isFaulty = findings.some(({ level, file }) => level === 'error' && file !== null);
+          if (isFaulty) throw new UserFault('Nothing was changed.');
+          const installation = installationOf(settings, known);
+          const applied = await explained(() =>
+            applyDialplan(files, installation, { isForced: options.force === true }),
+          );
+          tellApplied(applied, settings, context);
+        });
+      });
+
+    dialplan
+      .command('rollback')
+      .description('put an earlier version into force; without a version, the one before the present one')
+      .argument('[version]')
+      .option('--list', 'only list the versions that are kept')
+      .option('--force', 'replace files that were changed by hand; they are kept as a version')
+      .option('--no-reload', 'write only; nothing is verified')
+      .action(async (version: string | undefined, options: { list?: boolean; force?: boolean; reload: boolean }) => {
+        const settings = parts.readSettings(context);
+        if (options.list === true) {
+          const versions = listVersions(settings.config.historyFolder);
+          for (const { id, origin, files } of versions) context.print(`${id}  ${origin}, ${files.size} files`);
+          if (versions.length === 0) context.print('No versions are kept yet.');
+          return;
+        }
+        await withControl(parts, context, async (control) => {
+          const installation = installationOf(settings, options.reload ? requireControl(control) : null);
+          const choice = { isForced: options.force === true, version: version ?? null };
+          const applied = await explained(() => rollBackDialplan(installation, choice));
+          tellApplied(applied, settings, context);
+        });
+      });
+  };
+}
+
+function rendered(settings: DialplanSettings): RenderedFile[] {
+  try {
+    return generateDialplan(settings);
+  } catch (error) {
+    if (error instanceof TemplateError) throw new UserFault(error.message);
+    throw error;
+  }
+}
+
+async function explained<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const isFault = error instanceof ApplyRefused || error instanceof ApplyFailed || error instanceof FolderFault;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (isFault || code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOSPC')
+      throw new UserFault(message);
+    throw error;
+  }
+}
+
+function requireControl(control: DialplanControl | null): DialplanControl {
+  if (control !== null) return control;
+  throw new UserFault(
+    'No AMI control user is configured, so Asterisk cannot be told to reload. Configure one, or use --no-reload and reload by hand.',
+  );
+}
+
+async function withControl<T>(
+  parts: DialplanCommandParts,
+  context: CliContext,
+  action: (control: DialplanControl | null) => Promise<T>,
+): Promise<T> {
+  const opened = await parts.openControl(context);
+  try {
+    return await action(opened?.control ?? null);
+  } finally {
+    await opened?.close();
+  }
+}
+
+const installationOf = ({ config }: DialplanSettings, control: DialplanControl | null): Installation => ({
+  folder: config.folder,
+  historyFolder: config.historyFolder,
+  clock: { now: () => new Date() },
+  control,
+});
+
+async function checkAll(
+  settings: DialplanSettings,
+  files: readonly RenderedFile[],
+  control: DialplanControl | null,
+): Promise<Finding[]> {
+  const { config } = settings;
+  const edited = (await explained(async () => readFolder(config.folder))).filter(({ state }) => state !== 'generated');
+  return [
+    ...checkSyntax(files),
+    ...(await checkTargets(files, control)),
+    ...checkInclude(placeOfDialplan(config)),
+    ...edited.map(({ name, state }): Finding => {
+      const what = state === 'edited' ? 'was changed by hand' : 'is not ours';
+      return {
+        level: 'warning',
+        message: `${join(config.folder, name)} ${what}; apply will refuse to replace it`,
+        file: null,
+        line: null,
+      };
+    }),
+    ...(config.variant === 'plain' && config.trunks.length === 0
+      ? [
+          {
+            level: 'note',
+            message: 'click-to-call cannot reach clients: there is no trunk under dialplan.trunks',
+            file: null,
+            line: null,
+          } as const,
+        ]
+      : []),
+  ];
+}
+
+function report(findings: readonly Finding[], context: CliContext): void {
+  for (const finding of findings) context.print(`${finding.level}: ${placeOf(finding)}${finding.message}`);
+}
+
+function tellApplied(applied: Applied, settings: DialplanSettings, context: CliContext): void {
+  const { written, removed, verifiedContexts, version } = applied;
+  if (written.length > 0) context.print(`Written: ${written.join(', ')}`);
+  if (removed.length > 0) context.print(`Removed: ${removed.join(', ')}`);
+  if (written.length + removed.length === 0) context.print('The files were up to date.');
+  context.print(
+    verifiedContexts === null
+      ? `Not loaded yet: run "asterisk -rx 'dialplan reload'".`
+      : `Asterisk has loaded all ${verifiedContexts} contexts.`,
+  );
+  context.print(
+    `Version ${version} in ${settings.config.folder}, included by ${includeLine(placeOfDialplan(settings.config))}`,
+  );
+}
+
+function diffAgainst(folder: string, files: readonly RenderedFile[]): string {
+  const present = new Map(readFolder(folder).map(({ name, text }) => [name, withoutHeader(text)]));
+  const wanted = new Map(files.map(({ name, text }) => [name, text]));
+  return [...new Set([...present.keys(), ...wanted.keys()])]
+    .sort()
+    .filter((name) => present.get(name) !== wanted.get(name))
+    .map((name) =>
+      createTwoFilesPatch(
+        present.has(name) ? join(folder, name) : '/dev/null',
+        wanted.has(name) ? `${name} (generated now)` : '/dev/null',
+        present.get(name) ?? '',
+        wanted.get(name) ?? '',
+      ).replace(/^=+\n/, ''),
+    )
+    .join('\n');
+}

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  openSync,
+  fsyncSync,
+  closeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { syncFolder } from './files.ts';
+
+/** One state of the folder that was in force, or that was found there and replaced. */
+export interface Version {
+  /** `20261121T085300.123Z-1f3a`; sorts by time. */
+  readonly id: string;
+  readonly savedAt: Date;
+  /** `applied` by us; `found` in the folder and not ours, kept before it was replaced. */
+  readonly origin: 'applied' | 'found';
+  /** File name → text with header. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+const keptVersions = 20;
+const stored = z.strictObject({
+  savedAt: z.iso.datetime(),
+  origin: z.enum(['applied', 'found']),
+  files: z.record(z.string().regex(/^[^/\0]+\.conf$/), z.string()),
+});
+
+/** All versions, oldest first. A file that cannot be read as one is passed over. */
+export function listVersions(folder: string): Version[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}\.json$/.test(name))
+    .sort()
+    .flatMap((name) => {
+      const parsed = stored.safeParse(readJson(join(folder, name)));
+      if (!parsed.success) return [];
+      const { savedAt, origin, files } = parsed.data;
+      return [
+        {
+          id: name.slice(0, -'.json'.length),
+          savedAt: new Date(savedAt),
+          origin,
+          files: new Map(Object.entries(files)),
+        },
+      ];
+    });
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps a state of the folder, and of all of them the last twenty. The same state as the newest one is not kept twice. */
+export function saveVersion(folder: string, version: Omit<Version, 'id'>): Version {
+  const newest = listVersions(folder).at(-1);
+  if (newest !== undefined && hasSameFiles(newest.files, version.files)) return newest;
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  // Two saves in one millisecond, or a clock that was set back, must not change the order.
+  const at = new Date(Math.max(version.savedAt.getTime(), (newest?.savedAt.getTime() ?? 0) + 1));
+  const id = `${at.toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
+  const temporary = join(folder, `.${id}`);
+  const text = JSON.stringify({
+    savedAt: at.toISOString(),
+    origin: version.origin,
+    files: Object.fromEntries(version.files),
+  });
+  const handle = openSync(temporary, 'wx', 0o640);
+  try {
+    writeFileSync(handle, text);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(temporary, join(folder, `${id}.json`));
+  syncFolder(folder);
+  for (const old of listVersions(folder).slice(0, -keptVersions))
+    rmSync(join(folder, `${old.id}.json`), { force: true });
+  return { ...version, id, savedAt: at };
+}
+
+/** True when both hold the same files with the same texts. */
+export function hasSameFiles(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
+  return one.size === other.size && [...one].every(([name, text]) => other.get(name) === text);
+}
