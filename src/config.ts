@@ -18,6 +18,7 @@ import { workingHoursSchema } from './config/working-hours.ts';
 import { readYaml } from './config/yaml-source.ts';
 import type { Employee } from './core/ports.ts';
 import { crmKinds } from './crm/index.ts';
+import { registrationConfig } from './crm/rules-config.ts';
 import { dialplanConfig } from './dialplan/config.ts';
 import { numberingConfig } from './numbering/config.ts';
 import { databaseConfigSchema } from './storage/config.ts';
@@ -60,6 +61,10 @@ const localCrmEntry = z.strictObject({
   name: z.string().min(1).describe('Deliveries carry it: keep it once calls were delivered'),
   kind: z.literal('local'),
   settings: crmKinds.local.config,
+  registration: registrationConfig
+    .nullable()
+    .default(null)
+    .describe('Rules of this CRM alone; null: as the section registration'),
 });
 
 const logConfig = z
@@ -78,7 +83,8 @@ export const configSchema = z.strictObject({
   calls: callsConfig,
   crm: z
     .array(z.discriminatedUnion('kind', [localCrmEntry]))
-    .default([{ name: 'local', kind: 'local', settings: crmKinds.local.config.parse(undefined) }]),
+    .default([{ name: 'local', kind: 'local', settings: crmKinds.local.config.parse(undefined), registration: null }]),
+  registration: registrationConfig,
   agi: agiServerConfig,
   distribution: distributionConfig,
   callerName: callerNameConfig,

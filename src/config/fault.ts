@@ -96,18 +96,16 @@ function explainIssue(issue: z.core.$ZodIssue, root: unknown, outline: Outline):
     case 'invalid_format':
       return fault(`${shown} is not ${formatName(issue.format, 'pattern' in issue ? String(issue.pattern) : '')}`);
     case 'invalid_union': {
-      const [closest] = [...issue.errors].sort((a, b) => a.length - b.length);
-      const inner = (closest ?? []).map((part) => ({ ...part, path: [...path, ...part.path] }));
-      if (inner.length > 0 && issue.errors.length === 1)
-        return explainIssues(inner as z.core.$ZodIssue[], root, outline);
-      if (choices.length > 0) return fault(`${shown} is not one of ${[...new Set(choices)].join(', ')}`);
-      const wanted = issue.errors.flatMap((branch) => explainIssues(prefixed(branch, path), root, outline));
-      const deeper = wanted.filter((part) => part.path.length > path.length);
-      return deeper.length > 0
-        ? deeper.slice(0, 3)
-        : wanted.length > 0
-          ? [wanted[0]!]
-          : fault(`${shown} does not fit here`);
+      const choiceOfKind = issue.errors.length === 0;
+      if (choiceOfKind) return fault(`${shown} is not one of ${[...new Set(choices)].join(', ')}`);
+      // A form that takes this kind of value has faults inside only: those are what the writer meant.
+      const meant = issue.errors
+        .filter((branch) =>
+          branch.every((part) => part.path.length > 0 || !['invalid_type', 'invalid_value'].includes(part.code)),
+        )
+        .sort((one, other) => one.length - other.length)[0];
+      if (meant !== undefined) return explainIssues(prefixed(meant, path), root, outline);
+      return fault(`${shown} is not ${[...new Set(issue.errors.flatMap(nameForm))].join(' or ')}`);
     }
     case 'invalid_key':
     case 'invalid_element': {
@@ -117,6 +115,16 @@ function explainIssue(issue: z.core.$ZodIssue, root: unknown, outline: Outline):
     default:
       return fault(`${shown}: ${issue.message}`);
   }
+}
+
+/** What one form of a union wanted in place of what was found. */
+function nameForm(issues: readonly z.core.$ZodIssue[]): string[] {
+  return issues
+    .filter((issue) => issue.path.length === 0)
+    .map((issue) => {
+      if (issue.code === 'invalid_type') return nameOfType(issue.expected, []);
+      return issue.code === 'invalid_value' ? issue.values.map(String).join(' or ') : issue.message;
+    });
 }
 
 const prefixed = (issues: readonly z.core.$ZodIssue[], path: PropertyKey[]) =>
