@@ -14,6 +14,7 @@ const mostQueryFields = 100;
 
 function readQuery(text: string): Map<string, string> {
   const query = new Map<string, string>();
+  if (text === '') return query;
   for (const [name, value] of new URLSearchParams(text)) {
     if (query.size >= mostQueryFields) break;
     if (!query.has(name)) query.set(name, value);

@@ -59,7 +59,8 @@ export class AgiSession {
   #isBusy = false;
   /** The beginning of an answer that comes as several lines. */
   #unfinished: string | null = null;
-  #ended: SessionEnded | null = null;
+  /** Why nothing more can be asked; null while something can. */
+  #endReason: string | null = null;
 
   constructor(socket: Socket, acceptedAtMs: number, events: SessionEvents) {
     this.#socket = socket;
@@ -88,7 +89,7 @@ export class AgiSession {
   }
   /** True once the caller hung up, the connection ended or the time was over: commands reject from then on. */
   get isEnded(): boolean {
-    return this.#ended !== null;
+    return this.#endReason !== null;
   }
 
   /** Sets a channel variable, or a function such as `CALLERID(name)`. The value arrives in Asterisk as it is. */
@@ -108,7 +109,9 @@ export class AgiSession {
   /** Says goodbye after what was written; the dialplan goes on with its next line. */
   end(): void {
     this.#end('the session is over');
-    this.#socket.destroySoon();
+    // Answered commands have left our buffers, so closing loses nothing and saves a system call.
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.destroySoon();
   }
 
   /** Ends at once, for sessions that take too long. */
@@ -136,7 +139,7 @@ export class AgiSession {
   }
 
   #readAnswers(chunk: Buffer): void {
-    if (this.#ended) return;
+    if (this.#endReason !== null) return;
     this.#answerBytes += chunk.length;
     if (this.#answerBytes > mostAnswerBytes) return this.destroy('the answers are too long');
     let start = 0;
@@ -184,7 +187,7 @@ export class AgiSession {
     if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#isBusy = true;
     try {
-      if (this.#ended) throw this.#ended;
+      if (this.#endReason !== null) throw new SessionEnded(this.#endReason);
       return await issue();
     } finally {
       this.#commands.pending = null;
@@ -206,11 +209,11 @@ export class AgiSession {
   }
 
   #end(reason: string): void {
-    if (this.#ended) return;
-    this.#ended = new SessionEnded(reason);
-    this.#settle(this.#ended);
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#endReason !== null) return;
+    this.#endReason = reason;
     this.#chunks = [];
+    if (this.#commands.pending !== null) this.#settle(new SessionEnded(reason));
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
