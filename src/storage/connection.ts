@@ -29,6 +29,9 @@ const queryTimeoutMs = 15_000;
 const connectTimeoutMs = 5_000;
 const busyTimeoutMs = 5_000;
 
+/** Knex prints what it also throws; whoever catches it logs it. Its warnings of lost connections follow from the same. */
+const quiet: Knex.Logger = { warn() {}, error() {}, debug() {}, deprecate() {} };
+
 /** What knex hands to a dialect's `_query` and takes back. */
 interface Query {
   sql: string;
@@ -97,6 +100,7 @@ function openSqliteDatabase(path: string): Database {
       useNullAsDefault: true,
       // Error messages go to the log; what callers said and who they are does not.
       compileSqlOnError: false,
+      log: quiet,
       // The writer never goes away; the reader's thread is started when needed and ends when idle.
       pool: { min: isReader ? 0 : 1, max: 1 },
     });
@@ -128,6 +132,7 @@ function openPostgresDatabase(url: string, maxConnections: number): Database {
     client: DeadlinePostgresDialect as unknown as typeof Knex.Client,
     connection: { ...settings, query_timeout: queryTimeoutMs } as Knex.PgConnectionConfig,
     compileSqlOnError: false,
+    log: quiet,
     acquireConnectionTimeout: connectTimeoutMs + 1_000,
     pool: { min: 0, max: maxConnections },
   });

@@ -65,10 +65,6 @@ export function forEachDatabase(define: (makeDatabase: MakeDatabase, kind: Datab
           await useSharedCluster();
         });
       }
-      afterEach(async () => {
-        for (const step of clean.splice(0).reverse()) await step();
-      });
-
       const open = async (config: DatabaseConfig): Promise<Database> => {
         const database = await openDatabase(config);
         clean.push(() => database.close());
@@ -91,6 +87,10 @@ export function forEachDatabase(define: (makeDatabase: MakeDatabase, kind: Datab
         if (kind === 'sqlite') await migrateDatabase(database);
         return { config, database, reopen: () => open(config) };
       }, kind);
+      // After the hooks of the suite itself, which end what still uses the database.
+      afterEach(async () => {
+        for (const step of clean.splice(0).reverse()) await step();
+      });
     });
   }
 }
