@@ -276,13 +276,14 @@ describe('the delivery runner', () => {
 
     it('stops a handler whose delivery another node has taken over, and drops its outcome', async () => {
       const { start, list, allAre, store, clock } = await owe({ calls: 1 });
+      const story: string[] = [];
       let isCutOff = true;
       const cutOff: DeliveryStore = {
         ...store,
+        claim: (claim) => (story.length > 0 && isCutOff ? Promise.reject(new Error('no network')) : store.claim(claim)),
         renew: (...lease) => (isCutOff ? Promise.reject(new Error('no network')) : store.renew(...lease)),
       };
       const never = new Promise<void>(() => undefined);
-      const story: string[] = [];
       await start(
         async (_, context) => {
           story.push('a begins');
