@@ -204,17 +204,19 @@ export class ContactStore {
   }
 
   async #toRow(db: Knex, fields: ContactFields) {
-    const name = toStoredText(fields.name);
     const company = fields.company === null ? null : toStoredText(fields.company) || null;
-    if (name === '' && company === null) throw faultyField('name', 'a contact needs a name or a company');
+    const numbers = fields.numbers.map((number) => this.toStoredNumber(number));
+    // PostgreSQL cannot index what is much longer.
+    const name = [...(toStoredText(fields.name) || (company === null ? (numbers[0] ?? '') : ''))]
+      .slice(0, 500)
+      .join('');
+    if (name === '' && company === null) throw faultyField('name', 'a contact needs a name, a company or a number');
     return {
       name,
       company,
       responsible_id: await requireUser(db, 'responsibleId', fields.responsibleId),
       tags: toStoredTags(fields.tags),
-      search_text: fold(
-        [name, company ?? '', ...fields.numbers.map((number) => this.toStoredNumber(number))].join('\n'),
-      ),
+      search_text: fold([name, company ?? '', ...numbers].join('\n')),
     };
   }
 

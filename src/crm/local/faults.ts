@@ -4,7 +4,10 @@ import { AuthRequired, Rejected, Retryable } from '../../core/errors.ts';
 const sqliteRetryable = /^SQLITE_(?:BUSY|LOCKED|IOERR|FULL|CANTOPEN|NOMEM|INTERRUPT|PROTOCOL)/;
 /** PostgreSQL classes: connection, transaction rollback, resources, operator intervention, system error (appendix A). */
 const postgresRetryable = /^(?:08|40|53|57|58)...$|^(?:25006|55P03)$/;
-const networkCodes = /^(?:ECONN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/;
+const networkCodes = /^(?:ECONN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND|ENOENT)/;
+/** Faults of `pg`, `tarn` and the thread of our SQLite connection, which carry no code. */
+const passingMessages =
+  /connection (?:terminated|ended)|(?:acquire|acquiring) a connection|query read timeout|timeout expired|connection error|database thread ended/i;
 
 /** The database's fault as one of the three ways a CRM can fail; anything else comes back as it was: a bug. */
 export function translateDatabaseFault(error: unknown): unknown {
@@ -15,7 +18,7 @@ export function translateDatabaseFault(error: unknown): unknown {
     postgresRetryable.test(code) ||
     networkCodes.test(code) ||
     error.name === 'KnexTimeoutError' ||
-    /connection terminated|unable to acquire a connection/i.test(error.message)
+    passingMessages.test(error.message)
   ) {
     return new Retryable(`the database of the built-in CRM is not available: ${error.message}`, { cause: error });
   }

@@ -27,9 +27,9 @@ export class UserStore {
     this.#clock = parts.clock;
   }
 
-  /** All, in the order in which they came. */
+  /** All, by name. */
   async list(db: Knex = this.#db): Promise<readonly Employee[]> {
-    const rows: UserRow[] = await db('local_users').orderBy(['created_at', 'id']);
+    const rows: UserRow[] = await db('local_users').orderBy(['name', 'id']);
     const extensions: { user_id: string; extension: string }[] = await db('local_user_extensions').orderBy('position');
     return rows.map((row) => ({
       id: row.id,

@@ -115,7 +115,6 @@ export async function makeLocalCrm(db: Knex): Promise<LocalCrmUnderTest> {
     clock,
   });
   const ivan = await book.addEmployee({ ...anEmployee, name: 'Иван', extensions: ['101'] });
-  clock.advance(1);
   const olga = await book.addEmployee({ ...anEmployee, name: 'Ольга', extensions: ['102'] });
   return {
     adapter,
