@@ -1,19 +1,9 @@
-import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { isAddressOrNetwork, isLoopback } from './allow-list.ts';
 
-/** True for addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-const network = z.string().refine(
-  (text) => {
-    const [address, bits, more] = text.split('/') as [string, string?, string?];
-    if (more !== undefined || isIP(address) === 0) return false;
-    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv6(address) ? 128 : 32));
-  },
-  { error: 'must be an address or a network such as 192.168.1.0/24' },
-);
+const network = z
+  .string()
+  .refine(isAddressOrNetwork, { error: 'must be an address or a network such as 192.168.1.0/24' });
 
 const milliseconds = (least: number, most: number) => z.int().min(least).max(most);
 

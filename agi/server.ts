@@ -1,6 +1,7 @@
-import { BlockList, createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Log, PartStatus } from '../src/core/ports.ts';
-import { isLoopback, type AgiServerConfig } from './config.ts';
+import { createAllowList, isLoopback } from './allow-list.ts';
+import type { AgiServerConfig } from './config.ts';
 import type { AgiHandler } from './routes.ts';
 import { AgiSession, SessionEnded } from './session.ts';
 import { answerVariables } from './variables.ts';
@@ -19,7 +20,7 @@ export class AgiServer {
   readonly #routes: ReadonlyMap<string, AgiHandler>;
   readonly #log: Log;
   readonly #monotonicMs: () => number;
-  readonly #allowed: BlockList | null;
+  readonly #isAllowed: (remote: string | undefined) => boolean;
   readonly #server: Server;
   /** Without a head yet, oldest first. */
   readonly #waiting = new Set<AgiSession>();
@@ -45,7 +46,8 @@ export class AgiServer {
     this.#routes = parts.routes;
     this.#log = parts.log;
     this.#monotonicMs = parts.monotonicMs ?? (() => performance.now());
-    this.#allowed = parts.config.allow.length > 0 ? allowList(parts.config.allow) : null;
+    // On loopback there is nobody to refuse, and each connection is spared the look.
+    this.#isAllowed = isLoopback(parts.config.host) ? () => true : createAllowList(parts.config.allow);
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
@@ -106,7 +108,7 @@ export class AgiServer {
   }
 
   #accept(socket: Socket): void {
-    if (this.#allowed && !isAllowed(this.#allowed, socket.remoteAddress)) {
+    if (!this.#isAllowed(socket.remoteAddress)) {
       this.#counts.refused += 1;
       this.#complain(
         'address',
@@ -194,25 +196,4 @@ export class AgiServer {
     this.#complainedAtMs.set(kind, now);
     this.#log.warn(fields, message);
   }
-}
-
-/** Addresses and networks; the machine itself is always among them. */
-function allowList(entries: readonly string[]): BlockList {
-  const list = new BlockList();
-  list.addSubnet('127.0.0.0', 8, 'ipv4');
-  list.addAddress('::1', 'ipv6');
-  for (const entry of entries) {
-    const [address, bits] = entry.split('/') as [string, string?];
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return list;
-}
-
-function isAllowed(list: BlockList, remote: string | undefined): boolean {
-  // Gone before it could be looked at.
-  if (remote === undefined) return false;
-  const address = remote.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
-  return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

@@ -21,7 +21,8 @@ export interface EmployeeDirectory {
 
 /**
  * The staff from the configuration and from the CRMs' user lists. A CRM's user is the employee who has one of his
- * extensions, else the one with his e-mail address; a user who is neither but has an extension is an employee of his own.
+ * extensions, else the one with his e-mail address, else the one with his id; a user who is none of these but has an
+ * extension is an employee of his own. As long as a CRM's list is not known its user ids are taken for employees' ids.
  */
 export class StaffDirectory implements EmployeeDirectory {
   readonly #configured: readonly Employee[];
@@ -52,7 +53,8 @@ export class StaffDirectory implements EmployeeDirectory {
   byId = (id: string) => this.#byId.get(id) ?? null;
   byExtension = (extension: string) => this.#byExtension.get(extension) ?? null;
   byMobile = (number: string) => this.#byMobile.get(number) ?? null;
-  byCrmUser = (crm: string, userId: string) => this.#byUser.get(userKey(crm, userId)) ?? null;
+  byCrmUser = (crm: string, userId: string) =>
+    (this.#usersByCrm.has(crm) ? this.#byUser.get(userKey(crm, userId)) : this.#byId.get(userId)) ?? null;
   userIdOf = (crm: string, extension: string) => this.#userIdByExtension.get(userKey(crm, extension)) ?? null;
 
   deputiesOf(employee: Employee): readonly Employee[] {
@@ -92,7 +94,8 @@ export class StaffDirectory implements EmployeeDirectory {
       for (const user of [...users].sort((a, b) => Number(b.isActive) - Number(a.isActive))) {
         let employee =
           user.extensions.map(this.byExtension).find((found) => found !== null) ??
-          (user.email === null ? undefined : byEmail.get(user.email.toLowerCase()));
+          (user.email === null ? undefined : byEmail.get(user.email.toLowerCase())) ??
+          this.#byId.get(user.id);
         if (!employee) {
           if (user.extensions.length === 0) continue;
           employee = employeeOf(crm, user);
