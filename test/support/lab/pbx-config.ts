@@ -6,6 +6,7 @@
  *   7000003 queue `sales`, as long as it takes     7000013 queue `sales` for 6 s, then an announcement and the end
  *   7000023 queue `desk` with Local members        7000033 queue `crowd` of 13 members for 6 s
  *   7000004 IVR: 1 rings 101, else the end         7000005 rings 101 for 2 s, then voicemail
+ *   7000015 the same, with a greeting of some seconds
  *   7000006 rings 101 for 2 s, then 101's mobile   7000016 rings 102 for 8 s (for a phone that redirects)
  *   7000007 rings 101 for 2 s, then 102            7000008 conference 800
  *   7000009 nobody's: an announcement and the end
@@ -323,7 +324,7 @@ match=127.0.0.1
 }
 
 const featuresConf = `[general]
-transferdigittimeout = 3
+transferdigittimeout = 1
 xfersound = beep
 xferfailsound = beeperr
 pickupexten = *8
@@ -350,7 +351,7 @@ const parkingConf = `[general]
 parkext => 700
 parkpos => 701-720
 context => parkedcalls
-parkingtime => 20
+parkingtime => 4
 comebacktoorigin = yes
 courtesytone = beep
 `;
@@ -384,7 +385,7 @@ strategy = ringall
 timeout = 2
 retry = 1
 ringinuse = yes
-${Array.from({ length: 13 }, (_, index) => `member => Local/${201 + index}@crowd-members/n\n`).join('')}`;
+${Array.from({ length: 13 }, (_, index) => `member => Local/${151 + index}@crowd-members/n\n`).join('')}`;
 
 const voicemailConf = `[general]
 format = wav
@@ -520,6 +521,10 @@ exten => 7000004,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
  same => n,Goto(lab-ivr,s,1)
 exten => 7000005,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
  same => n,Dial(PJSIP/101,2,${dialOptions})
+ same => n,VoiceMail(101@default,s)
+ same => n,Hangup()
+exten => 7000015,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
+ same => n,Dial(PJSIP/101,2,${dialOptions})
  same => n,VoiceMail(101@default,us)
  same => n,Hangup()
 exten => 7000006,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
@@ -555,7 +560,7 @@ exten => i,1,Hangup()
 exten => _10X,1,Dial(PJSIP/\${EXTEN},20)
 
 [crowd-members]
-exten => _2XX,1,Ringing()
+exten => _1[56]X,1,Ringing()
  same => n,Wait(20)
 
 [lab-phones]
@@ -573,7 +578,7 @@ exten => 8500,1,VoiceMailMain(\${CALLERID(num)}@default,s)
  same => n,Hangup()
 exten => *8,1,Pickup()
  same => n,Hangup()
-exten => _*810X,1,Pickup(\${EXTEN:2}@lab-phones&PJSIP/\${EXTEN:2})
+exten => _*810X,1,PickupChan(PJSIP/\${EXTEN:2})
  same => n,Hangup()
 exten => _XXXXXXX.,1,Gosub(lab-record,s,1)
  same => n,Dial(PJSIP/\${EXTEN}@provider,10,${dialOptions})

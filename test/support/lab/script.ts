@@ -7,6 +7,8 @@
 export type Step = readonly string[];
 export type Script = readonly Step[];
 
+const speak = ['ExecIf($["${VOICE}" = "speech"]?StartMusicOnHold():PlayTones(${VOICE}))'];
+
 /** Lets the phone ring. Seconds, fractions allowed. */
 export const ring = (seconds: number): Step => ['Ringing()', `Wait(${seconds})`];
 /** Lets nothing be heard and stays as it is. */
@@ -33,10 +35,14 @@ export const noSuchNumber = (): Step => hangUp(1);
 export const stay = (): Step => ['Wait(60)'];
 /** Blind transfer by the phone's own key (REFER), or before the answer a redirection (302). */
 export const transferTo = (uri: string): Step => [`Transfer(PJSIP/${uri})`];
+/** The hold key, and again after so many seconds: the PBX plays its music to the other side meanwhile. */
+export const hold = (seconds: number): Step => [
+  'StopPlaytones()',
+  `BridgeWait(\${UNIQUEID},participant,e(h)S(${seconds}))`,
+  ...speak,
+];
 /** Any other step. */
 export const step = (...applications: string[]): Step => applications;
-
-const speak = ['ExecIf($["${VOICE}" = "speech"]?StartMusicOnHold():PlayTones(${VOICE}))'];
 
 /** Clients speak, employees are tones of their own, so that a recording tells who is heard. */
 function voiceOf(party: string): string {

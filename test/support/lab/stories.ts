@@ -2,9 +2,17 @@
 import { inboundStories } from './stories/inbound.ts';
 import { outboundStories } from './stories/outbound.ts';
 import { queueStories } from './stories/queue.ts';
+import { transferStories } from './stories/transfer.ts';
+import { houseStories } from './stories/house.ts';
 import type { Story } from './story.ts';
 
-export const stories: readonly Story[] = [...inboundStories, ...queueStories, ...outboundStories];
+export const stories: readonly Story[] = [
+  ...inboundStories,
+  ...queueStories,
+  ...outboundStories,
+  ...transferStories,
+  ...houseStories,
+];
 
 /** @throws with the names there are when one is unknown */
 export function findStories(names: readonly string[]): readonly Story[] {

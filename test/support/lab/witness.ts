@@ -30,7 +30,12 @@ export class Witness {
   readonly experiences: Experience[] = [];
   /** Parties that were called without a script. */
   readonly unscripted: string[] = [];
-  readonly linkedIds = new Set<string>();
+  /** What scripts told with `UserEvent(name)`. */
+  readonly told = new Set<string>();
+  /** Where the last parked call stands. */
+  parkedAt: string | null = null;
+  /** Channels of the PBX that were put on hold, in order. */
+  readonly holds: string[] = [];
   readonly #talks = new Map<string, Talk>();
   readonly #partyOfChannel = new Map<string, string>();
   readonly #bridgeOf = new Map<string, { bridge: string; channel: string }>();
@@ -52,7 +57,9 @@ export class Witness {
   reset(): void {
     this.experiences.length = 0;
     this.unscripted.length = 0;
-    this.linkedIds.clear();
+    this.holds.length = 0;
+    this.told.clear();
+    this.parkedAt = null;
     this.#talks.clear();
     this.#partyOfChannel.clear();
     this.#bridgeOf.clear();
@@ -79,6 +86,10 @@ export class Witness {
         `${one.endedAt === null ? '' : `, ${one.wasEnded ? 'was ended' : 'ended'} after ${one.endedAt - one.startedAt} ms with ${one.cause}`}`,
     );
     return [...seen, ...talks, ...this.unscripted.map((party) => `${party} had no script`)].join('\n');
+  }
+
+  untilTold(name: string): Promise<void> {
+    return this.until(`a script tells ${name}`, () => this.told.has(name));
   }
 
   /** @throws when it does not become true in time; the message says what was seen instead */
@@ -109,6 +120,7 @@ export class Witness {
     switch (event['Event']) {
       case 'UserEvent':
         if (event['UserEvent'] === 'Unscripted') this.unscripted.push(event['Party'] ?? '?');
+        else this.told.add(event['UserEvent'] ?? '');
         break;
       case 'Newchannel': {
         if (!(event['Channel'] ?? '').startsWith('PJSIP/')) break;
@@ -145,7 +157,6 @@ export class Witness {
 
   #seePbx(event: AmiMessage): void {
     const channel = event['Channel'] ?? '';
-    if (event['Linkedid'] !== undefined) this.linkedIds.add(event['Linkedid']);
     switch (event['Event']) {
       case 'Newchannel': {
         const endpoint = /^PJSIP\/(.+)-[0-9a-f]+$/.exec(channel)?.[1];
@@ -154,6 +165,12 @@ export class Witness {
         else if (event['CallerIDNum'] !== '<unknown>') this.#partyOfChannel.set(channel, event['CallerIDNum'] ?? '');
         break;
       }
+      case 'ParkedCall':
+        this.parkedAt = event['ParkingSpace'] ?? null;
+        break;
+      case 'Hold':
+        this.holds.push(channel);
+        break;
       case 'DialBegin': {
         const dialled = /^(?:PJSIP\/)?(\d+)@provider$/.exec(event['DialString'] ?? '')?.[1];
         if (dialled !== undefined) this.#partyOfChannel.set(event['DestChannel'] ?? '', dialled);

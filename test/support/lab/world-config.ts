@@ -20,7 +20,7 @@ export interface WorldOptions {
 
 export function configureWorld(settings: InstanceSettings, options: WorldOptions): Record<string, string> {
   return {
-    'modules.conf': modulesConf([...coreModules, ...remoteControlModules]),
+    'modules.conf': modulesConf([...coreModules, ...holdModules]),
     'logger.conf': loggerConf,
     'manager.conf': `[general]
 enabled = yes
@@ -37,8 +37,6 @@ writetimeout = 5000
 read = call,user,dtmf,system
 write = all
 `,
-    'http.conf': `[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = ${settings.ports.http}\n`,
-    'ari.conf': `[general]\nenabled = yes\n[lab]\ntype = user\nread_only = no\npassword = ${settings.labSecret}\npassword_format = plain\n`,
     'pjsip.conf': pjsipConf(settings, options),
     'rtp.conf': rtpConf,
     'features.conf': '[general]\n',
@@ -67,20 +65,8 @@ exten => _X.,1,UserEvent(Unscripted,Party: \${EXTEN})
   };
 }
 
-const remoteControlModules = [
-  'res_http_websocket',
-  'res_websocket_client',
-  'res_stasis',
-  'res_stasis_answer',
-  'res_stasis_playback',
-  'res_stasis_recording',
-  'res_stasis_snoop',
-  'res_ari_model',
-  'res_ari',
-  'res_ari_channels',
-  'res_ari_events',
-  'app_stasis',
-];
+/** Puts its caller on hold, as the hold key of a phone does. */
+const holdModules = ['app_bridgewait'];
 
 function pjsipConf({ place, ports }: InstanceSettings, { pbxSipPort }: WorldOptions): string {
   const endpoint = (name: string, lines: string) => `

@@ -151,7 +151,7 @@ const queueCrowd: Story = {
       client: '+79161110002',
       did: '7000033',
       result: 'missed',
-      conversations: [unanswered('201', 'missed')],
+      conversations: [unanswered('151', 'missed')],
     },
   ],
 };
@@ -241,6 +241,27 @@ const voicemail: Story = {
   ],
 };
 
+const voicemailLeftNothing: Story = {
+  name: 'voicemail-without-message',
+  title: 'The employee does not answer, the client hangs up during the greeting of the mailbox.',
+  async run(lab) {
+    await lab.script({ '101': [neverAnswer()] });
+    const call = await lab.call({ from: client, to: '7000015', then: [talk(1.5), hangUp()] });
+    await call.ended;
+    await lab.quiet();
+    assertRangInVain(lab, '101');
+  },
+  expect: [
+    {
+      direction: 'inbound',
+      client: '+79161110002',
+      did: '7000015',
+      result: 'missed',
+      conversations: [unanswered('101', 'missed')],
+    },
+  ],
+};
+
 export const queueStories: readonly Story[] = [
   queueAnswered,
   queueSecondRound,
@@ -253,4 +274,5 @@ export const queueStories: readonly Story[] = [
   ivrChoice,
   announcementOnly,
   voicemail,
+  voicemailLeftNothing,
 ];
