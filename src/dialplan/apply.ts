@@ -8,7 +8,10 @@ import type { RenderedFile } from './render.ts';
 export interface DialplanControl {
   /** `dialplan reload`; resolves when Asterisk has done it. */
   reload(): Promise<void>;
-  /** The text of `dialplan show NAME`, also when there is no such context. */
+  /**
+   * What Asterisk prints for `dialplan show NAME`. AMI answers with an error when there is no such context; that too
+   * resolves, with the text or empty.
+   */
   showContext(name: string): Promise<string>;
 }
 

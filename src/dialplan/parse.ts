@@ -130,7 +130,7 @@ export function parseShownContext(text: string, context: string): ShownStep[] | 
       continue;
     }
     if (!isInside) continue;
-    const step = /^\s+(?:'([^']*)' =>)?\s*(?:\[[^\]\s]*\])?\s*(\d+)\. (.*?)\s+\[[^\]]*\]\s*$/.exec(line);
+    const step = /^\s*(?:'([^']*)' =>)?\s*(?:\[[^\]\s]*\])?\s*(\d+)\. (.*?)\s+\[[^\]]*\]\s*$/.exec(line);
     if (step === null) continue;
     exten = step[1] ?? exten;
     steps.push({ exten, priority: Number(step[2]), call: step[3]! });

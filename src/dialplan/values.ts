@@ -46,7 +46,7 @@ export const valueKinds = {
     /^(?:PJSIP|SIP|IAX2|DAHDI|Local|Motif|Console|USTM|MulticastRTP)\/[A-Za-z0-9_.@:+/*#-]{0,120}$/,
   ),
   /** What follows the number in a dial string. */
-  deviceEnd: byPattern('the end of a dial string such as @provider', /^(?:[@:/][A-Za-z0-9_.@:+/-]{1,120}|)$/),
+  deviceEnd: byPattern('the end of a dial string such as @provider', /^[A-Za-z0-9_.@:+/-]{0,120}$/),
   /** The name of a sound as Playback wants it: without the extension, relative or absolute. */
   sound: {
     form: 'the name of a sound such as custom/hello, without its ending',
