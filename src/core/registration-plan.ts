@@ -1,18 +1,17 @@
 /** The decisions of a registration, from facts alone: nothing here asks or changes a CRM. */
 import type { Call, Conversation } from './call.ts';
 import type { EmployeeDirectory } from './employees.ts';
-import type { CrmUser, NumberPlan } from './ports.ts';
+import type { CallParams } from './hooks.ts';
+import type { ConversationRegistration, CrmUser, NumberPlan } from './ports.ts';
 import {
   callKindOf,
   chooseActions,
   chooseResponsible,
-  fillTemplate,
   findHoldingList,
   findWorkingTime,
   type Actions,
   type CallKind,
   type ClientKind,
-  type Placeholder,
   type RegistrationRules,
   type ResponsibleChoice,
 } from './rules.ts';
@@ -25,13 +24,6 @@ export interface Installation {
   readonly numbers: Pick<NumberPlan, 'isExtension'>;
   /** IANA name; texts name times by its clocks. */
   readonly timeZone: string;
-}
-
-export interface KnownClient {
-  readonly id: string | null;
-  readonly name: string | null;
-  readonly company: string | null;
-  readonly responsibleId: string | null;
 }
 
 const noActions: Actions = { contact: null, lead: null, incomingLead: null, task: null };
@@ -116,40 +108,6 @@ export function planResponsible(
   });
 }
 
-/** What the placeholders of texts stand for. */
-export function describeCall(
-  installation: Installation,
-  situation: { readonly call: Call; readonly conversation: Conversation; readonly client: KnownClient | null },
-): Readonly<Record<Placeholder, string>> {
-  const { call, conversation, client } = situation;
-  const { extension } = conversation;
-  const employee = extension === null ? null : installation.staff.byExtension(extension);
-  const time = new Intl.DateTimeFormat('sv-SE', {
-    timeZone: installation.timeZone,
-    dateStyle: 'short',
-    timeStyle: 'short',
-  });
-  return {
-    client: call.client ?? '',
-    name: client?.name || client?.company || call.clientName || call.client || '',
-    company: client?.company ?? '',
-    did: call.did ?? '',
-    trunk: call.trunk ?? '',
-    employee: employee?.name ?? extension ?? '',
-    extension: extension ?? '',
-    direction: call.direction,
-    result: conversation.result,
-    startedAt: time.format(call.startedAt),
-    duration: String(conversation.duration),
-    waiting: String(conversation.waiting),
-  };
-}
-
-/** A text that cannot come out empty: CRMs refuse things without a name. */
-export function planText(template: string, values: Readonly<Record<Placeholder, string>>): string {
-  return fillTemplate(template, values) || values.client || values.result;
-}
-
 /** Counted from the end of the call, not from now: a task for a call of two hours ago is overdue, and says so. */
 export function planDueAt(
   installation: Installation,
@@ -166,4 +124,27 @@ export function planDueAt(
   const { staff, crm } = installation;
   const employee = responsibleId === null ? null : staff.byCrmUser(crm, responsibleId);
   return employee === null ? endedAt : findWorkingTime(endedAt, (at) => staff.isAtWork(employee, at));
+}
+
+/** What is registered, with what a hook made of its parameters. */
+export function planRegistration(
+  situation: { readonly call: Call; readonly conversation: Conversation },
+  params: CallParams,
+  ties: { readonly contactId: string | null; readonly leadId: string | null },
+): ConversationRegistration {
+  const { call, conversation } = situation;
+  return {
+    idempotencyKey: `conversation:${call.source}:${conversation.uniqueId}`,
+    call: { ...call, client: params.phone, direction: params.direction },
+    conversation: {
+      ...conversation,
+      result: params.result,
+      requestedAt: params.startedAt,
+      duration: params.duration,
+      recording: params.link,
+    },
+    ...ties,
+    responsibleId: params.responsibleId,
+    userId: params.userId,
+  };
 }

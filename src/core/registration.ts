@@ -1,17 +1,16 @@
 import type { Call, Conversation } from './call.ts';
 import type { DeliveryContext, DeliveryHandler, DeliveryOutcome } from './delivery/crm-loop.ts';
+import { describeCall, writeText, type KnownClient } from './call-text.ts';
 import type { CallParams, HookCall, Hooks } from './hooks.ts';
-import type { Contact, ConversationRegistration, CrmAdapter, CrmUser, Delivery, LedgerReader } from './ports.ts';
+import type { Contact, CrmAdapter, CrmUser, Delivery, LedgerReader } from './ports.ts';
 import {
-  describeCall,
   findObstacle,
   planActions,
   planDueAt,
+  planRegistration,
   planResponsible,
-  planText,
   userOfExtension,
   type Installation,
-  type KnownClient,
 } from './registration-plan.ts';
 import type { Actions, ClientKind, ResponsibleChoice } from './rules.ts';
 import { Turns } from './turns.ts';
@@ -97,7 +96,7 @@ class Registration {
     const { client } = this.#call;
     if (client === null) return null;
     const stage = 'conversation_ended';
-    return this.#hooks.process_client_phone({ ...this.#about, stage, phone: client });
+    return (await this.#hooks.process_client_phone({ ...this.#about, stage, phone: client })) || null;
   }
 
   /** Kept before anything is made: once we have made the contact, the client no longer looks unknown. */
@@ -207,28 +206,14 @@ class Registration {
       responsibleId: this.#responsible(isAnswered ? ['employee', 'client'] : ['client', 'employee'], client),
     };
     const wanted = await this.#hooks.process_call_params({ ...this.#about, params });
-    const registration: ConversationRegistration = {
-      idempotencyKey: `conversation:${call.source}:${conversation.uniqueId}`,
-      call: { ...call, client: wanted.phone, direction: wanted.direction },
-      conversation: {
-        ...conversation,
-        result: wanted.result,
-        requestedAt: wanted.startedAt,
-        duration: wanted.duration,
-        recording: wanted.link,
-      },
-      contactId: client?.id ?? null,
-      leadId,
-      responsibleId: wanted.responsibleId,
-      userId: wanted.userId,
-    };
+    const registration = planRegistration(this.#about, wanted, { contactId: client?.id ?? null, leadId });
     const { id } = await this.#crm.registerConversation(registration);
     await this.#hooks.post_registration({ ...this.#about, registration, crmId: id });
     return id;
   }
 
   #text(template: string, client: KnownClient | null): string {
-    return planText(template, describeCall(this.#installation, { ...this.#about, client }));
+    return writeText(template, describeCall({ ...this.#about, client }, this.#installation));
   }
 
   #responsible(choices: readonly (ResponsibleChoice | 'employee')[], client: KnownClient | null): string | null {

@@ -159,39 +159,6 @@ export function chooseResponsible<Choice extends string>(
   return null;
 }
 
-/** What `{{…}}` may name in texts. */
-export const placeholders = [
-  'client',
-  'name',
-  'company',
-  'did',
-  'trunk',
-  'employee',
-  'extension',
-  'direction',
-  'result',
-  'startedAt',
-  'duration',
-  'waiting',
-] as const;
-export type Placeholder = (typeof placeholders)[number];
-
-const placeholder = /\{\{\s*(\w+)\s*\}\}/g;
-
-/** The placeholders of a text that do not exist. */
-export function findUnknownPlaceholders(template: string): readonly string[] {
-  const named = [...template.matchAll(placeholder)].map((match) => match[1]!);
-  return named.filter((name) => !(placeholders as readonly string[]).includes(name));
-}
-
-/** Puts the values in place, once: a value that itself looks like a placeholder stays as it is. */
-export function fillTemplate(template: string, values: Readonly<Record<Placeholder, string>>): string {
-  return template
-    .replace(placeholder, (whole, name: string) => (name in values ? values[name as Placeholder] : whole))
-    .replace(/[^\S\n]+/g, ' ')
-    .trim();
-}
-
 const minuteMs = 60_000;
 const stepMinutes = 15;
 const searchDays = 60;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { compileNumberPattern } from '../core/number-pattern.ts';
 import type { NumberPattern } from '../core/number-pattern.ts';
-import { callKinds, clientKinds, findUnknownPlaceholders, placeholders } from '../core/rules.ts';
+import { findUnknownPlaceholders, placeholders } from '../core/call-text.ts';
+import { callKinds, clientKinds } from '../core/rules.ts';
 import type { CallList, RegistrationRules, ResponsibleChoice, Rule } from '../core/rules.ts';
 
 const template = z

@@ -3,7 +3,7 @@ import type { DeliveryHandler, DeliveryOutcome } from '../../src/core/delivery/c
 import { StaffDirectory } from '../../src/core/employees.ts';
 import { coreBehaviour, type Hooks } from '../../src/core/hooks.ts';
 import { Retryable } from '../../src/core/errors.ts';
-import type { CrmAdapter, Delivery, Employee } from '../../src/core/ports.ts';
+import type { CrmAdapter, CrmUser, Delivery, Employee } from '../../src/core/ports.ts';
 import { createConversationHandler } from '../../src/core/registration.ts';
 import { buildRegistrationRules, registrationConfig } from '../../src/crm/rules-config.ts';
 import { type LocalCrmUnderTest, russianNumbers } from '../crm/local/local-crm-under-test.ts';
@@ -34,13 +34,15 @@ export class RegistrationBench {
       /** Employees that stand in the configuration besides those of the CRM. */
       readonly employees?: readonly Employee[];
       readonly without?: readonly (keyof CrmAdapter)[];
+      /** Instead of the CRM's own list. */
+      readonly users?: readonly CrmUser[];
     } = {},
   ): Promise<RegistrationBench> {
     const staff = new StaffDirectory({
       employees: [...(await crm.book.listEmployees()), ...(setting.employees ?? [])],
       timeZone: 'Europe/Moscow',
     });
-    const users = await crm.adapter.listUsers();
+    const users = setting.users ?? (await crm.adapter.listUsers());
     staff.setCrmUsers('local', users);
     return new RegistrationBench(crm, { ...setting, staff, users });
   }
@@ -52,7 +54,7 @@ export class RegistrationBench {
       readonly hooks?: Partial<Hooks>;
       readonly without?: readonly (keyof CrmAdapter)[];
       readonly staff: StaffDirectory;
-      readonly users: Awaited<ReturnType<CrmAdapter['listUsers']>>;
+      readonly users: readonly CrmUser[];
     },
   ) {
     this.crm = crm;

@@ -3,8 +3,13 @@ import type { Call } from '../../src/core/call.ts';
 import type { Hooks } from '../../src/core/hooks.ts';
 import { Retryable } from '../../src/core/errors.ts';
 import { aCall, aConversation } from '../crm/conformance.ts';
-import { anEmployee, makeLocalCrm, type LocalCrmUnderTest } from '../crm/local/local-crm-under-test.ts';
-import { forEachDatabase } from '../support/databases.ts';
+import {
+  anEmployee,
+  connectLocalCrm,
+  makeLocalCrm,
+  type LocalCrmUnderTest,
+} from '../crm/local/local-crm-under-test.ts';
+import { forEachDatabase, type TestDatabase } from '../support/databases.ts';
 import { RegistrationBench } from './registration-bench.ts';
 
 const page = { order: 'asc', limit: 100, after: null } as const;
@@ -61,10 +66,12 @@ const everything = {
 const everythingForNewClients = { rules: everything.rules.map((rule) => ({ ...rule, clients: ['unknown'] })) };
 
 describe('registering a conversation', () => {
-  forEachDatabase((makeDatabase) => {
+  forEachDatabase((makeDatabase, kind) => {
+    let test: TestDatabase;
     let crm: LocalCrmUnderTest;
     beforeEach(async () => {
-      crm = await makeLocalCrm((await makeDatabase()).database.knex);
+      test = await makeDatabase();
+      crm = await makeLocalCrm(test.database.knex);
     });
 
     const notes = async () => (await crm.book.listCallNotes({ ...page, sort: 'startedAt' })).items;
@@ -118,6 +125,17 @@ describe('registering a conversation', () => {
           Array.from({ length: 12 }, (_, minute) => minute),
         );
       });
+
+      if (kind === 'postgres') {
+        it('leaves one contact, lead and task when two nodes work off the backlog', async () => {
+          const other = { ...crm, ...connectLocalCrm((await test.reopen()).knex, crm.clock) };
+          const benches = await Promise.all(
+            [crm, other].map((node) => RegistrationBench.open(node, { written: everything })),
+          );
+          await Promise.all(Array.from({ length: 16 }, (_, index) => benches[index % 2]!.register(missedCall(index))));
+          assert.deepEqual(await benches[0]!.counts(), { contact: 1, lead: 1, task: 1, registration: 16 });
+        });
+      }
 
       it('does not take a task that a person wrote for the one to call back', async () => {
         const bench = await RegistrationBench.open(crm);
@@ -233,6 +251,13 @@ describe('registering a conversation', () => {
         await bench.register(missedCall(1));
         assert.equal((await tasks())[0]!.responsibleId, olga);
       });
+    });
+
+    it('leaves everything with its responsible while the CRM’s users are not known', async () => {
+      await crm.addContact({ name: 'Иван', numbers: ['+79161110002'], responsibleId: crm.userIds[1] });
+      const bench = await RegistrationBench.open(crm, { users: [] });
+      await bench.register(missedCall(1));
+      assert.equal((await tasks())[0]!.responsibleId, crm.userIds[1]);
     });
 
     describe('of a call that was handed over', () => {

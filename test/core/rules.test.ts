@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { fillTemplate, placeholders, type Placeholder } from '../../src/core/call-text.ts';
 import { compileNumberPattern } from '../../src/core/number-pattern.ts';
 import {
   callKindOf,
   chooseActions,
   chooseResponsible,
-  fillTemplate,
   findHoldingList,
   findWorkingTime,
-  placeholders,
-  type Placeholder,
 } from '../../src/core/rules.ts';
 import { buildRegistrationRules, registrationConfig } from '../../src/crm/rules-config.ts';
 import { aCall, aConversation } from '../crm/conformance.ts';

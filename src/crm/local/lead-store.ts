@@ -8,6 +8,7 @@ import { faultyField } from './faults.ts';
 import {
   createOnce,
   insertRow,
+  lockContact,
   lockNumber,
   readPage,
   requireRow,
@@ -98,10 +99,13 @@ export class LeadStore {
     return row === undefined ? null : toLead(row);
   }
 
+  /** For a call: an open lead of the contact is taken rather than joined by a second one, on whatever node it was made. */
   async createOnce(lead: NewLead, idempotencyKey: string): Promise<string> {
-    const rowId = await createOnce(this.#db, { kind: 'lead', key: idempotencyKey }, (transaction) =>
-      this.#insert(transaction, lead),
-    );
+    const rowId = await createOnce(this.#db, { kind: 'lead', key: idempotencyKey }, async (transaction) => {
+      await lockContact(transaction, lead.contactId);
+      const open = lead.contactId === null ? null : await this.findOpen(lead.contactId, lead.pipelineId, transaction);
+      return open === null ? this.#insert(transaction, lead) : Number(open.id);
+    });
     return String(rowId);
   }
 
@@ -130,10 +134,10 @@ export class LeadStore {
   }
 
   /** The newest open lead of the contact, in that pipeline if one is named. */
-  async findOpen(contactId: string, pipelineId: string | null): Promise<Lead | null> {
+  async findOpen(contactId: string, pipelineId: string | null, db: Knex = this.#db): Promise<Lead | null> {
     const contactRowId = toRowId(contactId);
     if (contactRowId === null) return null;
-    const leads = this.#db('local_leads').where({ contact_id: contactRowId, is_open: true });
+    const leads = db('local_leads').where({ contact_id: contactRowId, is_open: true });
     if (pipelineId !== null) void leads.where({ pipeline_id: pipelineId });
     const row: LeadRow | undefined = await leads.orderBy('id', 'desc').first();
     return row === undefined ? null : toLead(row);

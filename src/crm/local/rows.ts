@@ -80,6 +80,15 @@ export async function lockNumber(transaction: Knex.Transaction, number: string):
   await transaction('local_number_locks').insert({ number }).onConflict('number').merge();
 }
 
+/** Holds the contact until the end of the transaction: nobody else looks for its open leads and tasks meanwhile. */
+export async function lockContact(transaction: Knex.Transaction, contactId: string | null): Promise<void> {
+  const rowId = toRowId(contactId ?? '');
+  if (rowId === null) return;
+  await transaction('local_contacts')
+    .where({ id: rowId })
+    .update({ name: transaction.ref('name') });
+}
+
 export async function insertRow(db: Knex, table: string, row: object): Promise<number> {
   const added: { id: number }[] = await db(table).insert(row).returning('id');
   return added[0]!.id;

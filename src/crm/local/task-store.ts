@@ -6,6 +6,7 @@ import { faultyField } from './faults.ts';
 import {
   createOnce,
   insertRow,
+  lockContact,
   readPage,
   requireRow,
   requireUser,
@@ -59,10 +60,13 @@ export class TaskStore {
     return row === undefined ? null : toTask(row);
   }
 
+  /** For a call: a task of an earlier call that is not done yet is taken rather than joined by a second one. */
   async createOnce(task: NewTask, idempotencyKey: string): Promise<string> {
-    const rowId = await createOnce(this.#db, { kind: 'task', key: idempotencyKey }, (transaction) =>
-      this.#insert(transaction, task, true),
-    );
+    const rowId = await createOnce(this.#db, { kind: 'task', key: idempotencyKey }, async (transaction) => {
+      await lockContact(transaction, task.contactId);
+      const open = await this.findOpen(task, transaction);
+      return open === null ? this.#insert(transaction, task, true) : Number(open.id);
+    });
     return String(rowId);
   }
 
@@ -94,10 +98,13 @@ export class TaskStore {
   }
 
   /** The oldest task not yet done that a call caused for this lead or contact. */
-  async findOpen(about: { readonly contactId: string | null; readonly leadId: string | null }): Promise<Task | null> {
+  async findOpen(
+    about: { readonly contactId: string | null; readonly leadId: string | null },
+    db: Knex = this.#db,
+  ): Promise<Task | null> {
     const contactId = toRowId(about.contactId ?? '') ?? 0;
     const leadId = toRowId(about.leadId ?? '') ?? 0;
-    const row: TaskRow | undefined = await this.#db('local_tasks')
+    const row: TaskRow | undefined = await db('local_tasks')
       .where({ is_from_call: true, done_at: null })
       .where((either) => either.where({ contact_id: contactId }).orWhere({ lead_id: leadId }))
       .orderBy('id')

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict';
 import type { ContactQuery } from '../../../src/core/contact-book.ts';
 import { Rejected } from '../../../src/core/errors.ts';
 import { BadCursor } from '../../../src/core/ledger-queries.ts';
-import { createLocalCrm } from '../../../src/crm/local/adapter.ts';
-import { localCrmConfig } from '../../../src/crm/local/config.ts';
 import { forEachDatabase, type TestDatabase } from '../../support/databases.ts';
 import { aContact, aLead, aRegistration } from '../conformance.ts';
-import { anEmployee, makeLocalCrm, russianNumbers, type LocalCrmUnderTest } from './local-crm-under-test.ts';
+import { anEmployee, connectLocalCrm, makeLocalCrm, type LocalCrmUnderTest } from './local-crm-under-test.ts';
 
 const page = { order: 'asc', limit: 100, after: null } as const;
 const search = (text: string, query: Partial<ContactQuery> = {}): ContactQuery => ({
@@ -267,16 +265,7 @@ describe('the contact book', () => {
     if (kind === 'postgres') {
       it('makes one contact, incoming lead and note when two nodes do so at once', async () => {
         const other = await test.reopen();
-        const nodes = [
-          crm.adapter,
-          createLocalCrm({
-            name: 'local',
-            config: localCrmConfig.parse({}),
-            db: other.knex,
-            numbers: russianNumbers,
-            clock: crm.clock,
-          }).adapter,
-        ];
+        const nodes = [crm.adapter, connectLocalCrm(other.knex, crm.clock).adapter];
         const incoming = {
           name: 'c',
           number: '89161110002',

@@ -102,18 +102,16 @@ const tables: Record<CrmEntity, string> = {
 
 export type LocalCrmUnderTest = CrmUnderTest & LocalCrm & { readonly clock: FixedClock };
 
+/** A further node on a database that is in use. */
+export function connectLocalCrm(db: Knex, clock: FixedClock): LocalCrm {
+  return createLocalCrm({ name: 'local', config: localCrmConfig.parse({}), db, numbers: russianNumbers, clock });
+}
+
 /** The built-in CRM on a migrated, empty database, with two employees: 101 and 102. */
 export async function makeLocalCrm(db: Knex): Promise<LocalCrmUnderTest> {
   const clock = new FixedClock();
   const unreliable = new UnreliableDatabase(db);
-  const config = localCrmConfig.parse({});
-  const { adapter, book } = createLocalCrm({
-    name: 'local',
-    config,
-    db: unreliable.knex,
-    numbers: russianNumbers,
-    clock,
-  });
+  const { adapter, book } = connectLocalCrm(unreliable.knex, clock);
   const ivan = await book.addEmployee({ ...anEmployee, name: 'Иван', extensions: ['101'] });
   const olga = await book.addEmployee({ ...anEmployee, name: 'Ольга', extensions: ['102'] });
   return {
