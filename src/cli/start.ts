@@ -1,5 +1,6 @@
-import type { LoadedConfig } from '../config.ts';
-import { UserFault, type AddCommand } from './context.ts';
+import { localTokenFile, type LoadedConfig } from '../config.ts';
+import { UserFault, type AddCommand, type CliContext } from './context.ts';
+import { createSystemdNotice } from './systemd-notice.ts';
 
 export interface RunningService {
   /** Takes nothing new, finishes what is under way, closes everything. */
@@ -11,30 +12,55 @@ export interface StartParts {
   startService(loaded: LoadedConfig): Promise<RunningService>;
   /** Emits SIGTERM and SIGINT. */
   readonly signals: Pick<NodeJS.EventEmitter, 'once' | 'off'>;
+  /** Ends the process at once; for a second signal. */
+  readonly exit: (code: number) => void;
 }
 
 /** Past this a stop is cut; systemd's TimeoutStopSec is a little longer. */
 const stopDeadlineMs = 15_000;
 
 /** `start`: runs the service in the foreground until SIGTERM or SIGINT. */
-export function createStartCommand({ startService, signals }: StartParts): AddCommand {
+export function createStartCommand({ startService, signals, exit }: StartParts): AddCommand {
   return (program, context) => {
     program
-      .command('start', { isDefault: false })
+      .command('start')
       .description('run the service in the foreground')
       .action(async () => {
         const loaded = context.loadConfig();
-        for (const warning of loaded.warnings) context.stderr.write(`warning: ${warning}\n`);
+        const notice = createSystemdNotice({ env: context.env, onFault: (fault) => say(context, fault) });
+        tellSettings(loaded, context);
         // Heard from the first moment on: a stop during the start must not be lost.
-        const stopRequested = new Promise<void>((resolve) => {
-          signals.once('SIGTERM', resolve);
-          signals.once('SIGINT', resolve);
+        const stopRequested = new Promise<string>((resolve) => {
+          for (const signal of ['SIGTERM', 'SIGINT']) signals.once(signal, () => resolve(signal));
         });
         const service = await startService(loaded);
-        await stopRequested;
+        notice.ready();
+        say(context, 'Ready.');
+        const signal = await stopRequested;
+        say(context, `${signal}: finishing what is under way.`);
+        notice.stopping();
+        for (const again of ['SIGTERM', 'SIGINT']) signals.once(again, () => exit(130));
         await withinDeadline(service.stop());
+        say(context, 'Stopped.');
       });
   };
+}
+
+/** To standard error: standard output belongs to the log. */
+function say(context: CliContext, text: string): void {
+  context.stderr.write(`${text}\n`);
+}
+
+function tellSettings(loaded: LoadedConfig, context: CliContext): void {
+  const { config, file, warnings } = loaded;
+  for (const warning of warnings) say(context, `warning: ${warning}`);
+  say(context, `Configuration: ${file ?? 'no file found; everything at its default (see ringledger.example.yaml)'}`);
+  say(context, `Database:      ${config.storage.kind === 'sqlite' ? config.storage.path : 'PostgreSQL'}`);
+  say(
+    context,
+    `API:           http://${config.http.host}:${config.http.port}/ (token of this machine: ${localTokenFile(config)})`,
+  );
+  say(context, `FastAGI:       ${config.agi.host}:${config.agi.port}`);
 }
 
 async function withinDeadline(stopped: Promise<void>): Promise<void> {
