@@ -201,6 +201,28 @@ const attendedNoAnswer: Story = {
   },
   expect: [{ ...inbound, conversations: [{ ...answered('101', 9, withRecording), duration: [7, 12] }] }],
 };
+const attendedCalledBack: Story = {
+  name: 'attended-transfer-called-back',
+  title: 'The employee hangs up while the colleague rings, who does not answer: the PBX calls the employee back.',
+  async run(lab) {
+    await lab.script({
+      '101': [
+        [ring(1), answer(), talk(2), press('*2'), wait(0.4), press('104'), wait(digitTimeout + 0.5), hangUp()],
+        [ring(0.5), answer(), talk(2), hangUp()],
+      ],
+      '104': [neverAnswer()],
+    });
+    await callUntilEnded(lab);
+    assertTalked(lab, '101', client, talkAndKeys + 2);
+    assertRangInVain(lab, '104');
+  },
+  expect: [
+    {
+      ...inbound,
+      conversations: [{ ...answered('101', 4, withRecording), duration: [4, 6] }, answered('101', 2, withRecording)],
+    },
+  ],
+};
 const attendedReplaces: Story = {
   name: 'attended-transfer-refer',
   title: "The employee asks a colleague on the phone's second line and joins both calls by the phone's key.",
@@ -357,6 +379,7 @@ export const transferStories: readonly Story[] = [
   attendedBlonde,
   attendedAborted,
   attendedNoAnswer,
+  attendedCalledBack,
   attendedReplaces,
   attendedThreeWay,
   attendedQueue,
