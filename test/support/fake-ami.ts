@@ -87,14 +87,16 @@ export class FakeAmi {
     this.connections.push(connection);
     socket.on('error', () => {});
     socket.on('close', () => (connection.isClosed = true));
-    if (this.options.isMute) return;
+    if (this.options.isMute) {
+      socket.resume();
+      return;
+    }
     connection.send('Asterisk Call Manager/11.0.0\r\n');
     let rest = '';
     socket.setEncoding('latin1').on('data', (chunk: string) => {
-      const texts = (rest + chunk).split('\r\n\r\n');
-      rest = texts.pop()!;
-      for (const text of texts) {
-        const action = readAction(text);
+      const received = readActions(rest + chunk);
+      rest = received.rest;
+      for (const action of received.actions) {
         connection.actions.push(action);
         if (!this.options.isDeaf) connection.send(this.#answer(action, connection));
       }
@@ -146,6 +148,13 @@ export function amiMessage(headers: Readonly<Record<string, string>>): string {
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .concat('\r\n')
     .join('');
+}
+
+/** The actions in bytes from a client, read as Asterisk does: line by line, an empty line ends an action. */
+export function readActions(text: string): { readonly actions: FakeAction[]; readonly rest: string } {
+  const texts = text.split('\r\n\r\n');
+  const rest = texts.pop()!;
+  return { actions: texts.map(readAction), rest };
 }
 
 function readAction(text: string): FakeAction {
