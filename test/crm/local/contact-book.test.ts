@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import type { ContactQuery } from '../../../src/core/contact-book.ts';
 import { Rejected } from '../../../src/core/errors.ts';
 import { BadCursor } from '../../../src/core/ledger-queries.ts';
@@ -130,6 +131,33 @@ describe('the contact book', () => {
       const { name } = await crm.book.addContact({ ...fields, name: 'a\u0000b\u0007\ud800c', numbers: [] });
       assert.equal(name, 'a b \ufffdc');
       assert.equal((await crm.book.addContact({ ...fields, name: '😀'.repeat(5_000) })).name, '😀'.repeat(500));
+    });
+
+    it('takes or refuses whatever text it is given, and finds what it took', async () => {
+      const text = fc.string({ unit: 'binary', maxLength: 60 });
+      await fc.assert(
+        fc.asyncProperty(text, text, fc.array(text, { maxLength: 3 }), async (name, company, tags) => {
+          try {
+            const contact = await crm.book.addContact({ ...fields, name, company, tags });
+            assert.deepEqual(await crm.book.contact(contact.id), contact);
+            const { items } = await crm.book.listContacts(search(contact.name, { limit: 500 }));
+            assert.ok(
+              contact.name === '' || /^[\d\s()+.-]*$/.test(contact.name) || items.some(({ id }) => id === contact.id),
+            );
+          } catch (error) {
+            assert.ok(error instanceof Rejected, String(error));
+          }
+        }),
+        { numRuns: 150 },
+      );
+    });
+
+    it('never replaces a recording with nothing', async () => {
+      const { id } = await crm.adapter.registerConversation(aRegistration());
+      await crm.adapter.attachRecording(id, 'https://pbx.example/r/1', 'r1');
+      await crm.adapter.attachRecording(id, '', 'r2');
+      const { items } = await crm.book.listCallNotes({ ...page, sort: 'startedAt' });
+      assert.equal(items[0]!.recording, 'https://pbx.example/r/1');
     });
 
     it('deletes a contact and keeps its history', async () => {
