@@ -16,8 +16,8 @@ interface StoredIdentity {
 const keyOf = (source: string, id: string) => `${source}\n${id}`;
 
 /**
- * One change per call, in a fixed order so that two nodes never lock rows crosswise. A change of a call that a later
- * change of the same batch absorbs is carried by the absorbing one.
+ * One change per call, in the order of the last ones. A change of a call that a later change of the same batch absorbs
+ * is carried by the absorbing one.
  */
 function combine(changes: readonly CallChange[]): CallChange[] {
   const combined = new Map<string, CallChange>();
@@ -37,15 +37,19 @@ function combine(changes: readonly CallChange[]): CallChange[] {
     }
     combined.set(keyOf(source, linkedId), whole);
   }
-  return [...combined].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change);
+  return [...combined.values()];
 }
 
 /** Upserts the calls and returns their row ids by identity. */
 async function saveCalls(trx: Knex.Transaction, changes: readonly CallChange[]): Promise<Map<string, number>> {
+  // In a fixed order, so that two nodes that save the same calls wait for each other and never crosswise.
+  const rows = changes
+    .map((change) => toCallRow(change.call))
+    .sort((a, b) => (keyOf(a.source, a.linked_id) < keyOf(b.source, b.linked_id) ? -1 : 1));
   const saved = await insertRows(trx, {
     table: 'calls',
     columns: callColumns,
-    rows: changes.map((change) => toCallRow(change.call)),
+    rows,
     onConflict: `(source, linked_id) ${overwrite(Object.keys(callColumns))}`,
     returning: ['id', 'source', 'linked_id'],
   });
