@@ -98,6 +98,10 @@ export class EventSession {
     await this.#flushing;
   }
 
+  get isConnected(): boolean {
+    return this.#state === 'connected';
+  }
+
   status(): PartStatus {
     const { host, port, username } = this.#settings.address;
     const where = `${username}@${host}:${port}`;

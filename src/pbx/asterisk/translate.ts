@@ -398,11 +398,11 @@ function isCallingWhenFound(m: AmiMessage, uniqueId: string, linkedId: string, c
 /** Names of all events that are translated: what to ask Asterisk for. */
 export const translatedEvents: readonly string[] = Object.keys(translations);
 
-/** Classes that the translated events and the device states belong to; `cdr` and `cel` events come in `cdr` and `call`. */
-export const eventClasses = 'call,dialplan,cdr,system';
+/** Classes that the translated events and the device states belong to; `call` has CEL events too. */
+export const eventClasses = 'call,dialplan,cdr';
 
 /** Reports of what devices do; read by the device states, not by calls. */
-const deviceEvents = ['DeviceStateChange', 'ExtensionStatus', 'PeerStatus', 'ContactStatus'];
+const deviceEvents = ['DeviceStateChange', 'ExtensionStatus'];
 
 /**
  * Regular expressions for the action `Filter` (and `eventfilter` in manager.conf) that leave only events which are read here; of the

@@ -97,7 +97,7 @@ describe('the AMI event session', () => {
     const fake = await serve();
     const { sink, session } = follow(fake.port);
     await online(sink);
-    assert.equal(fake.actions[0]!.get('Events'), 'call,dialplan,cdr,system');
+    assert.equal(fake.actions[0]!.get('Events'), 'call,dialplan,cdr');
     fake.connection.event('Newchannel', newChannel(1));
     fake.connection.event('Hangup', { ...newChannel(1), Cause: '16' });
     await until(() => sink.events.length === 2);

@@ -1,0 +1,147 @@
+import type {
+  Clock,
+  CursorStore,
+  DeviceState,
+  Log,
+  OriginateRequest,
+  PartStatus,
+  PbxEventSink,
+  PbxSource,
+} from '../../core/ports.ts';
+import { defaultLinkDeadlines } from './ami-link.ts';
+import { defaultBackoff } from './backoff.ts';
+import { CdrReader } from './cdr-reader.ts';
+import { CelReader, type CsvReaderParts, type CsvReaderSettings } from './cel-reader.ts';
+import type { AsteriskConfig } from './config.ts';
+import { ControlSession } from './control-session.ts';
+import { DeviceStates } from './device-states.ts';
+import { defaultEventSessionSettings, EventSession } from './event-session.ts';
+import { LocalTime } from './local-time.ts';
+
+export interface AsteriskParts {
+  readonly cursors: CursorStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Of the installation. */
+  readonly timeZone: string;
+}
+
+const hourMs = 3_600_000;
+const pollMs = 500;
+
+/** The session that commands this Asterisk, also for a single command of the CLI; null when no user for it is configured. */
+export function createControlSession(
+  config: AsteriskConfig,
+  parts: Pick<AsteriskParts, 'clock' | 'log'>,
+): ControlSession | null {
+  if (config.ami === null || config.ami.control === null) return null;
+  const { host, port, control } = config.ami;
+  return new ControlSession(
+    {
+      address: { host, port, ...control },
+      deadlines: defaultLinkDeadlines,
+      backoff: defaultBackoff,
+      refusedRetryMs: defaultEventSessionSettings.refusedRetryMs,
+    },
+    { source: config.name, clock: parts.clock, log: parts.log },
+  );
+}
+
+/** One Asterisk: calls followed live over AMI, and made good from CEL and CDR files; commands over a session of its own. */
+export class AsteriskSource implements PbxSource {
+  readonly name: string;
+  /** Null: nothing can be commanded. */
+  readonly control: ControlSession | null;
+  readonly originate?: (request: OriginateRequest) => Promise<void>;
+  readonly #config: AsteriskConfig;
+  readonly #parts: AsteriskParts;
+  readonly #devices: DeviceStates;
+  #events: EventSession | null = null;
+  #cel: CelReader | null = null;
+  #cdr: CdrReader | null = null;
+
+  constructor(config: AsteriskConfig, parts: AsteriskParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.name = config.name;
+    this.#devices = new DeviceStates(config);
+    const control = createControlSession(config, parts);
+    this.control = control;
+    if (control !== null) this.originate = (request) => control.originate(request);
+  }
+
+  /** Resolves at once: the PBX may be down, its files may not exist yet. */
+  async start(sink: PbxEventSink): Promise<void> {
+    const { ami, cel, cdr } = this.#config;
+    const { clock, log } = this.#parts;
+    this.control?.start();
+    if (ami !== null) {
+      const { control } = this;
+      this.#events = new EventSession(
+        {
+          ...defaultEventSessionSettings,
+          address: { host: ami.host, port: ami.port, ...ami.events },
+          deadlines: defaultLinkDeadlines,
+          backoff: defaultBackoff,
+        },
+        {
+          source: this.name,
+          sink,
+          clock,
+          log,
+          time: new LocalTime(this.#parts.timeZone),
+          onMessage: (message) => this.#devices.observe(message),
+          onConnected: (request) => this.#devices.resync(request),
+          listChannels: control === null ? null : () => control.listChannels(),
+        },
+      );
+      this.#events.start();
+    }
+    if (cel !== null) {
+      this.#cel = new CelReader(readerSettings(cel), this.#readerParts(sink, cel.timeZone));
+      this.#cel.start();
+    }
+    if (cdr !== null) {
+      this.#cdr = new CdrReader(
+        { ...readerSettings(cdr), withoutLinkedId: ami === null && cel === null ? 'own-call' : 'skip' },
+        this.#readerParts(sink, cdr.timeZone),
+      );
+      this.#cdr.start();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#events?.stop(), this.#cel?.stop(), this.#cdr?.stop(), this.control?.stop()]);
+  }
+
+  status(): readonly PartStatus[] {
+    const parts = [this.#events, this.control, this.#cel, this.#cdr].flatMap((part) => part?.status() ?? []);
+    if (this.#config.ami !== null && this.#cel === null && this.#cdr === null)
+      parts.push({
+        part: `${this.name}: catching up`,
+        health: 'warning',
+        message:
+          'Neither CEL nor CDR is read: calls that end while AMI or this service is down are lost. Switch on cel or cdr.',
+      });
+    return parts;
+  }
+
+  deviceState(extension: string): DeviceState {
+    return this.#events?.isConnected ? this.#devices.of(extension) : 'unknown';
+  }
+
+  #readerParts(sink: PbxEventSink, timeZone: string | null): CsvReaderParts {
+    const { cursors, clock, log } = this.#parts;
+    const time = new LocalTime(timeZone ?? this.#parts.timeZone, { isCertain: timeZone !== null });
+    return { source: this.name, sink, cursors, clock, log, time };
+  }
+}
+
+function readerSettings(config: {
+  readonly file: string;
+  readonly columns: readonly string[] | null;
+  readonly lookBackHours: number | null;
+}): CsvReaderSettings {
+  const { file, columns, lookBackHours } = config;
+  return { file, columns, lookBackMs: lookBackHours === null ? null : lookBackHours * hourMs, pollMs };
+}
