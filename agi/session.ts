@@ -134,8 +134,9 @@ export class AgiSession {
     const rest = chunk.subarray(isSplitEnd ? 1 : end + 2);
     this.#chunks.push(chunk.subarray(0, isSplitEnd ? 0 : end));
     this.#request = readRequest(this.#takeText());
-    this.#events.onRequest(this);
+    // Before the first command: what comes right behind the head answers nothing, but may be a hang-up.
     if (rest.length > 0) this.#readAnswers(rest);
+    this.#events.onRequest(this);
   }
 
   #readAnswers(chunk: Buffer): void {
