@@ -24,7 +24,12 @@ describe('times as Asterisk writes them', () => {
 
   it('may say their zone themselves', () => {
     const time = new LocalTime('Europe/Moscow');
-    for (const text of ['2026-11-21T07:32:51+0000', '2026-11-21 07:32:51Z', '2026-11-21T12:32:51+05:00', '2026-11-21 02:32:51-0500'])
+    for (const text of [
+      '2026-11-21T07:32:51+0000',
+      '2026-11-21 07:32:51Z',
+      '2026-11-21T12:32:51+05:00',
+      '2026-11-21 02:32:51-0500',
+    ])
       assert.equal(iso(time.parse(text)), '2026-11-21T07:32:51.000Z', text);
   });
 
