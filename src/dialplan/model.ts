@@ -59,8 +59,6 @@ export function buildModel(config: DialplanConfig, surroundings: DialplanSurroun
   const inboundDefault = toTarget(config.inbound.defaultRoute);
   const listedNumbers = config.inbound.numbers.map(({ number, trunk, distribute, record, defaultRoute }) => ({
     exten: number,
-    /** Null for a pattern and for s: the dialled number itself is told. */
-    did: /^[_s]/.test(number) ? null : number,
     trunk: trunk ?? '',
     distribute,
     record: record ?? config.recording.inbound,
@@ -68,7 +66,6 @@ export function buildModel(config: DialplanConfig, surroundings: DialplanSurroun
   }));
   const anyNumber = (exten: string) => ({
     exten,
-    did: null,
     trunk: '',
     distribute: config.inbound.distribute,
     record: config.recording.inbound,

@@ -134,6 +134,7 @@ function runTemplate(file: string, run: () => string): string {
 
 function asTemplateError(file: string, error: unknown): TemplateError {
   if (error instanceof TemplateError) return error;
+  if (error instanceof TypeError || error instanceof RangeError) throw error;
   if (error instanceof ValueError)
     return new TemplateError({ file: error.file ?? file, line: error.line }, error.message);
   const { message, lineNumber } = error as Error & { lineNumber?: number };
@@ -236,12 +237,14 @@ class ValueError extends Error {
 interface HelperOptions {
   readonly hash: { readonly file?: string; readonly line?: string };
   readonly ids?: readonly (string | null | undefined)[];
-  readonly data?: { readonly contextPath?: string };
+  readonly data?: { readonly contextPath?: string | true };
 }
 
 function settingName(options: HelperOptions, index: number): string {
   const id = options.ids?.[index];
-  const above = options.data?.contextPath;
+  // Inside a partial Handlebars starts a path anew, with the word true when the partial has arguments.
+  const written = options.data?.contextPath;
+  const above = typeof written === 'string' ? written.replace(/^true\.?/, '') : null;
   return [above, id === '.' || id === 'this' ? null : id]
     .filter((part) => part !== null && part !== undefined && part !== '')
     .join('.');
@@ -249,7 +252,9 @@ function settingName(options: HelperOptions, index: number): string {
 
 function refuseValue(value: unknown, form: string, options: HelperOptions, index = 0): never {
   const shown =
-    typeof value === 'string' ? JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value) : String(value);
+    typeof value === 'string'
+      ? JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value).replace(/[^\x20-\x7e\p{L}\p{N}…]/gu, '?')
+      : String(value);
   const line = options.hash.line === undefined ? null : Number(options.hash.line);
   throw new ValueError(`${settingName(options, index) || 'the value'} is ${shown} and must be ${form}`, {
     file: options.hash.file ?? null,
