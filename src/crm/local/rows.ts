@@ -17,13 +17,10 @@ export const toTags = (json: string): readonly string[] => JSON.parse(json) as s
 
 /** Text as both databases can keep it: valid UTF-8, no control characters but line breaks and tabs, no NUL, trimmed. */
 export function toStoredText(text: string): string {
-  return (
-    Buffer.from(text, 'utf8')
-      .toString('utf8')
-      // eslint-disable-next-line no-control-regex
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ')
-      .trim()
-  );
+  return Buffer.from(text, 'utf8')
+    .toString('utf8')
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, ' ')
+    .trim();
 }
 
 export function toStoredTags(tags: readonly string[]): string {
