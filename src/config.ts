@@ -13,7 +13,7 @@ import {
   type UnplacedFault,
 } from './config/fault.ts';
 import { outlineOf } from './config/outline.ts';
-import { readSecretFiles } from './config/secrets.ts';
+import { hasSecrets, readSecretFiles } from './config/secrets.ts';
 import { workingHoursSchema } from './config/working-hours.ts';
 import { readYaml } from './config/yaml-source.ts';
 import type { Employee } from './core/ports.ts';
@@ -21,6 +21,7 @@ import { crmKinds } from './crm/index.ts';
 import { registrationConfig } from './crm/rules-config.ts';
 import { dialplanConfig } from './dialplan/config.ts';
 import { numberingConfig } from './numbering/config.ts';
+import { pbxKinds } from './pbx/index.ts';
 import { databaseConfigSchema } from './storage/config.ts';
 import { httpConfig, metricsConfig } from './web/config.ts';
 
@@ -79,6 +80,7 @@ export const configSchema = z.strictObject({
   installation: installationConfig,
   numbering: numberingConfig,
   storage: databaseConfigSchema,
+  pbx: z.array(z.discriminatedUnion('kind', [pbxKinds.asterisk.config])).default([]),
   users: z.array(userConfig).default([]),
   calls: callsConfig,
   crm: z
@@ -104,6 +106,8 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
   /** Files that secrets were read from. */
   readonly secretFiles: readonly string[];
+  /** The configuration file itself has secrets in it. */
+  readonly holdsSecrets: boolean;
 }
 
 export interface ConfigSearch {
@@ -195,6 +199,7 @@ export function parseConfig(given: {
     file,
     warnings: environment.unknown.map(({ variable, message }) => `${variable} ${message}`),
     secretFiles: [...environment.files, ...secrets.files],
+    holdsSecrets: hasSecrets(source.value),
   };
 }
 

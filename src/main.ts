@@ -6,16 +6,23 @@ import { addConfigCommand } from './cli/config.ts';
 import { addContactsCommand } from './cli/contacts.ts';
 import { runCli, type AddCommand } from './cli/context.ts';
 import { addDeliveriesCommand } from './cli/deliveries.ts';
+import { dialplanCommands } from './cli/dialplan.ts';
+import { createDoctorCommand } from './cli/doctor.ts';
+import { dialplanParts, doctorParts } from './cli/installation-parts.ts';
 import { addLookupCommand } from './cli/lookup.ts';
+import { createRecordCommand } from './cli/record.ts';
 import { addStatusCommand } from './cli/status.ts';
 
 /** All commands; the only list. */
 const commands: readonly AddCommand[] = [
   addStatusCommand,
+  createDoctorCommand(doctorParts),
   addConfigCommand,
+  dialplanCommands(dialplanParts),
   addLookupCommand,
   addDeliveriesCommand,
   addContactsCommand,
+  createRecordCommand({ signals: process }),
 ];
 
 /** From `package.json`, which stands one folder higher for the compiled program. */

@@ -68,6 +68,11 @@ export function readSecretFile(file: string): { readonly text: string } | { read
   }
 }
 
+/** True when a secret, or a URL with a password, stands somewhere in it. */
+export function hasSecrets(value: unknown): boolean {
+  return JSON.stringify(maskSecrets(value)) !== JSON.stringify(value);
+}
+
 /** A copy that may be printed: secrets and the passwords inside of URLs are replaced by `***`. */
 export function maskSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(maskSecrets);

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
-import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, constants, stat, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -101,27 +102,23 @@ export async function checkRecordingFolder(folder: string): Promise<Finding[]> {
 
 const leastFreeBytes = 200 * 1024 * 1024;
 
-/** The folder of an embedded database. */
+/** The folder of an embedded database. Makes nothing: what root makes, the service could not write. */
 export async function checkStorageFolder(databaseFile: string): Promise<Finding[]> {
   const findings = new Findings('storage');
   const folder = dirname(databaseFile);
+  const exists = existsSync(databaseFile);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o750 });
-    await access(folder, constants.W_OK | constants.X_OK);
-    const exists = await access(databaseFile).then(
-      () => true,
-      () => false,
-    );
+    const place = nearestFolder(folder);
+    await access(place, constants.W_OK | constants.X_OK);
     if (exists) await access(databaseFile, constants.R_OK | constants.W_OK);
-    const { bavail, bsize } = await statfs(folder);
+    const { bavail, bsize } = await statfs(place);
     if (bavail * bsize < leastFreeBytes) {
       findings.error(
-        `Only ${Math.floor((bavail * bsize) / 1024 / 1024)} MB are free in ${folder}.`,
+        `Only ${Math.floor((bavail * bsize) / 1024 / 1024)} MB are free in ${place}.`,
         'Free space there; calls can be stored only while there is some.',
       );
     }
-    const { mode } = await stat(folder);
-    if ((mode & 0o007) !== 0) {
+    if (place === folder && ((await stat(folder)).mode & 0o007) !== 0) {
       findings.warning(
         `${folder} may be read by every user of this machine; it holds customers' numbers.`,
         `chmod 0750 ${folder}`,
@@ -134,6 +131,10 @@ export async function checkStorageFolder(databaseFile: string): Promise<Finding[
     findings.error(`${databaseFile} may not be written by this user (${reason}).`, `chown -R ringledger: ${folder}`);
   }
   return findings.list;
+}
+
+function nearestFolder(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 
 /** `holdsSecrets` tells whether the configuration file has secrets in itself. */

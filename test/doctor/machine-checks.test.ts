@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +61,8 @@ describe('the doctor looks at the machine', () => {
   it('whether the database may be written and is nobody else’s to read', async () => {
     const file = join(folder, 'data', 'ringledger.db');
     assert.deepEqual((await checkStorageFolder(file))[0]!.message, `${file} will be made at the first start`);
+    assert.equal(existsSync(join(folder, 'data')), false);
+    mkdirSync(join(folder, 'data'), { mode: 0o750 });
     writeFileSync(file, '');
     assert.deepEqual((await checkStorageFolder(file))[0]!.message, `${file} may be written`);
     chmodSync(join(folder, 'data'), 0o755);

@@ -1,0 +1,58 @@
+import { employeesOf } from '../config.ts';
+import type { Employee } from '../core/ports.ts';
+import { createPatient } from '../doctor/patient.ts';
+import { createControlSession } from '../pbx/asterisk/source.ts';
+import { UserFault, type CliContext } from './context.ts';
+import type { DialplanCommandParts } from './dialplan.ts';
+import type { DoctorCommandParts } from './doctor.ts';
+import { quietLog, systemClock } from './quiet-log.ts';
+import { createServiceClient } from './service-client.ts';
+
+/** What the dialplan commands need, from the configuration. */
+export const dialplanParts: DialplanCommandParts = {
+  readSettings(context) {
+    const { config } = context.loadConfig();
+    return {
+      config: config.dialplan,
+      surroundings: { extensions: config.numbering.extensions, timeZone: config.installation.timezone },
+    };
+  },
+  async openControl(context) {
+    // The generated dialplan belongs to the Asterisk of this machine: the first that we may command.
+    const pbx = context.loadConfig().config.pbx.find(({ ami }) => ami?.control != null);
+    const session = pbx === undefined ? null : createControlSession(pbx, { clock: systemClock, log: quietLog });
+    if (session === null) return null;
+    session.start();
+    try {
+      await session.command('core show version', 5000);
+    } catch {
+      const { message } = session.status();
+      await session.stop();
+      throw new UserFault(message);
+    }
+    return {
+      control: { reload: () => session.reloadDialplan(), showContext: (name) => session.showDialplan(name) },
+      close: () => session.stop(),
+    };
+  },
+};
+
+/** What the doctor looks at: the configuration, and the users of the built-in CRM while the service runs. */
+export const doctorParts: DoctorCommandParts = {
+  async readPatient(context) {
+    const loaded = context.loadConfig();
+    const configured = employeesOf(loaded.config);
+    const employees = [...configured, ...(await listCrmEmployees(context))];
+    return createPatient({ loaded, employees, clock: systemClock, log: quietLog });
+  },
+};
+
+/** Before the first start there is no service to ask, and none of its users. */
+async function listCrmEmployees(context: CliContext): Promise<readonly Employee[]> {
+  try {
+    return (await createServiceClient(context).get<{ items: Employee[] }>('/api/v1/employees')).items;
+  } catch (error) {
+    if (error instanceof UserFault) return [];
+    throw error;
+  }
+}
