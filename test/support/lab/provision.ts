@@ -40,7 +40,10 @@ export class CannotProvision extends Error {
 }
 
 const projectFolder = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-const packages = ['asterisk', 'asterisk-modules', 'asterisk-core-sounds-en'];
+const packages: Record<Release, readonly string[]> = {
+  forky: ['asterisk', 'asterisk-modules', 'asterisk-core-sounds-en'],
+  bullseye: ['asterisk', 'asterisk-modules', 'asterisk-voicemail', 'asterisk-core-sounds-en'],
+};
 const majorVersions: Record<Release, number> = { forky: 22, bullseye: 16 };
 const debootstrapScripts: Record<Release, string> = { forky: 'sid', bullseye: 'bullseye' };
 
@@ -120,7 +123,7 @@ async function makeSystem(options: { release: Release; root: string; report: (li
     report(`installing asterisk into it`);
     const environment = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
     await run(['chroot', making, 'apt-get', '-o', 'Acquire::Check-Valid-Until=false', 'update'], environment);
-    await run(['chroot', making, 'apt-get', 'install', '-y', '--no-install-recommends', ...packages], environment);
+    await run(['chroot', making, 'apt-get', 'install', '-y', '--no-install-recommends', ...packages[release]], environment);
     await run(['chroot', making, 'apt-get', 'clean'], environment);
     // Left by an attempt that was killed between apt and rename: a folder without the program is never the finished one.
     rmSync(root, { recursive: true, force: true });

@@ -250,6 +250,7 @@ const voicemailLeftNothing: Story = {
     await call.ended;
     await lab.quiet();
     assertRangInVain(lab, '101');
+    assert(call.experience()?.answeredAt, 'the mailbox took the call');
   },
   expect: [
     {
