@@ -51,6 +51,14 @@ export interface LookupStep {
   readonly ms: number;
 }
 
+/** An answer for people: names in place of records, and how it came about. */
+export interface LookupTrace extends Omit<CallerAnswer, 'contact' | 'employee'> {
+  readonly contactId: string | null;
+  readonly contact: string | null;
+  readonly employee: string | null;
+  readonly steps: readonly LookupStep[];
+}
+
 export interface CallerLookupParts {
   readonly search: ContactSearch;
   readonly directory: EmployeeDirectory;
@@ -113,16 +121,35 @@ export class CallerLookup {
     };
   }
 
-  /** As `distribute`, with every step, its outcome and its time. */
-  async trace(
-    question: CallerQuestion,
-    at?: Date,
-  ): Promise<{ readonly answer: CallerAnswer; readonly steps: readonly LookupStep[] }> {
+  /** Who would get a call, now or at another moment, and each step that led there. */
+  async trace(question: {
+    readonly number: string;
+    readonly did: string | null;
+    readonly trunk: string | null;
+    readonly at?: Date | null;
+  }): Promise<LookupTrace> {
+    const { clock, monotonicMs } = this.#parts;
+    const askedAtMs = monotonicMs();
     const steps: LookupStep[] = [];
-    const answer = await this.distribute(question, at, (step, outcome) => {
-      steps.push({ step, outcome, ms: this.#parts.monotonicMs() - question.askedAtMs });
-    });
-    return { answer, steps };
+    const { contact, employee, ...answer } = await this.distribute(
+      {
+        callerNumber: question.number,
+        callerName: '',
+        did: question.did ?? '',
+        trunk: question.trunk ?? '',
+        requestData: {},
+        askedAtMs,
+      },
+      question.at ?? clock.now(),
+      (step, outcome) => void steps.push({ step, outcome, ms: Math.round((monotonicMs() - askedAtMs) * 100) / 100 }),
+    );
+    return {
+      ...answer,
+      contactId: contact?.id ?? null,
+      contact: contact?.name ?? null,
+      employee: employee?.name ?? null,
+      steps,
+    };
   }
 
   /** Makes any text fit for a display, by the same settings as names. */

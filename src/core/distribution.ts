@@ -22,10 +22,10 @@ export interface Choice {
 }
 
 /**
- * True for what may stand in a Dial as an extension: it reaches the dialplan from CRMs and hooks, where `500&SIP/trunk`
- * would ring outside. Deputies are joined by `-`, so that is excluded too.
+ * True for what the dialplan takes for one extension. It comes from CRMs and hooks, where `500&SIP/trunk` would ring
+ * outside; deputies are joined by `-`.
  */
-export const isDialable = (extension: string) => /^[\w*#+.]{1,32}$/.test(extension);
+export const isDialable = (extension: string) => /^[0-9*#]{1,32}$/.test(extension);
 
 const talkingStates: ReadonlySet<DeviceState> = new Set(['in_use', 'on_hold', 'ringing', 'busy']);
 

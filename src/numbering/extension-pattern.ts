@@ -1,26 +1,4 @@
-/** Asterisk's single-character classes of a pattern (see "Pattern matching" in the Asterisk documentation). */
-const classes: Readonly<Record<string, string>> = { X: '[0-9]', Z: '[1-9]', N: '[2-9]' };
-
-function compileAsteriskPattern(pattern: string): RegExp {
-  const faulty = () => new Error(`"${pattern}" is not a pattern for extensions; write for example _1XX or _[1-4]XX`);
-  const source = pattern
-    .slice(1)
-    .match(/\[[0-9-]+\]|./g)
-    ?.map((part, index, parts) => {
-      if (/^\[(?:\d(?:-\d)?)+\]$/.test(part) || /^[0-9*#]$/.test(part)) return part === '*' ? '\\*' : part;
-      if ((part === '.' || part === '!') && index === parts.length - 1) return part === '.' ? '[0-9]+' : '[0-9]*';
-      const charClass = classes[part.toUpperCase()];
-      if (charClass === undefined) throw faulty();
-      return charClass;
-    })
-    .join('');
-  if (!source) throw faulty();
-  try {
-    return new RegExp(`^${source}$`);
-  } catch {
-    throw faulty();
-  }
-}
+import { compileNumberPattern } from '../core/number-pattern.ts';
 
 /**
  * A test for extensions from an Asterisk pattern (`_1XX`, `_[1-4]XX`, `_5.`), a range of numbers of one length
@@ -28,8 +6,8 @@ function compileAsteriskPattern(pattern: string): RegExp {
  */
 export function compileExtensionPattern(text: string): (number: string) => boolean {
   if (text.startsWith('_')) {
-    const pattern = compileAsteriskPattern(text);
-    return (number) => pattern.test(number);
+    const matches = compileNumberPattern(text);
+    return (number) => /^\d+$/.test(number) && matches(number);
   }
   const range = /^(\d{1,12})-(\d{1,12})$/.exec(text);
   if (range) {

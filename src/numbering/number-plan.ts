@@ -69,12 +69,14 @@ export function createNumberPlan(
 
   /** E.164 of what can be dialled from a phone in this country. */
   function readAsDialled(text: string): string | null {
-    for (const prefix of ['+', config.internationalPrefix, '00']) {
+    for (const prefix of [config.internationalPrefix, '00']) {
       if (!prefix || !text.startsWith(prefix)) continue;
       const international = parseValid('+' + text.slice(prefix.length));
       if (international) return international;
     }
-    return parseValid(text);
+    // People write +8 916 … for 8 916 …; no country has that code.
+    const isNoCountry = text.startsWith('+') && parsePhoneNumberFromString(text) === undefined;
+    return parseValid(isNoCountry ? text.slice(1) : text);
   }
 
   /** Providers deliver foreign numbers without a plus; a shorter one is more likely a local number than a foreign one. */

@@ -6,6 +6,7 @@ import dingDong from 'ding-dong';
 import type { DingDongContext } from 'ding-dong/lib/context.js';
 import { AgiSession, CommandRefused, SessionEnded, UnsafeCommand } from '../../agi/session.ts';
 import { agiHead, askAgi, type AgiCall, type AgiOutcome } from '../support/agi-client.ts';
+import { until } from '../support/until.ts';
 
 type Play = Omit<AgiCall, 'port'>;
 
@@ -330,7 +331,7 @@ describe('the shell around ding-dong', () => {
       const socket = connect(port, '127.0.0.1');
       socket.on('error', () => undefined);
       socket.write(megabyte);
-      while (kept < megabyte.length) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => kept >= megabyte.length);
       socket.destroy();
       await once(socket, 'close');
     });

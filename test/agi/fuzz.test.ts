@@ -7,7 +7,8 @@ import { UnsafeCommand } from '../../agi/session.ts';
 import { answerVariables } from '../../agi/variables.ts';
 import type { ContactSource } from '../../src/core/contact-search.ts';
 import { askAgi, parseAgiCommand, type AgiOutcome } from '../support/agi-client.ts';
-import { contactOf, createTestLog, createTestLookup, employeeOf } from '../support/caller-lookup.ts';
+import { contactOf, createTestLookup, employeeOf } from '../support/caller-lookup.ts';
+import { silentLog } from '../support/silent-log.ts';
 
 /** Change the seed to look elsewhere; a failure prints it. */
 const seed = 20_261_121;
@@ -49,7 +50,7 @@ describe('any name, number and head, over a real socket', function () {
 
   async function start(routes: ReadonlyMap<string, AgiHandler>): Promise<void> {
     const config = agiServerConfig.parse({ port: 0, sessionDeadlineMs: 60_000 });
-    server = new AgiServer({ config, routes, log: createTestLog() });
+    server = new AgiServer({ config, routes, log: silentLog });
     await server.start();
   }
 

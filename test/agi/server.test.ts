@@ -9,14 +9,9 @@ import { AgiServer } from '../../agi/server.ts';
 import { SessionEnded } from '../../agi/session.ts';
 import { Retryable } from '../../src/core/errors.ts';
 import { askAgi, type AgiCall } from '../support/agi-client.ts';
-import {
-  contactOf,
-  createTestLog,
-  createTestLookup,
-  employeeOf,
-  mirrorOf,
-  type TestLookupOptions,
-} from '../support/caller-lookup.ts';
+import { contactOf, createTestLookup, employeeOf, mirrorOf, type TestLookupOptions } from '../support/caller-lookup.ts';
+import { until } from '../support/until.ts';
+import { createKeptLog } from '../support/kept-log.ts';
 
 /** Addresses by which this machine reaches itself as another machine would. */
 const outsideAddresses = Object.values(networkInterfaces())
@@ -35,7 +30,7 @@ describe('the FastAGI server', () => {
   async function start(
     routes: ReadonlyMap<string, AgiHandler>,
     config: Partial<AgiServerConfig> = {},
-    log = createTestLog(),
+    log = createKeptLog(),
   ) {
     const server = new AgiServer({ config: agiServerConfig.parse({ port: 0, ...config }), routes, log });
     await server.start();
@@ -181,7 +176,7 @@ describe('the FastAGI server', () => {
 
   describe('at a fault of ours', () => {
     it('says ERROR and lets the call go on when a handler throws or there is no such script', async () => {
-      const log = createTestLog();
+      const log = createKeptLog();
       const broken: AgiHandler = async () => {
         throw new TypeError('a bug');
       };
@@ -231,7 +226,7 @@ describe('the FastAGI server', () => {
     });
 
     it('serves on after callers hung up or broke away in the middle', async () => {
-      const log = createTestLog();
+      const log = createKeptLog();
       const server = await start(createRoutes({ lookup: createTestLookup(), keepsExistingName: false }), {}, log);
       const endings: ((socket: Socket) => string | null)[] = [
         () => 'HANGUP\n',
@@ -287,13 +282,13 @@ describe('the FastAGI server', () => {
       const held = new Promise<void>((resolve) => (release = resolve));
       const server = await start(new Map([['held', () => held]]), { maxSessions: 2 });
       const first = [ask(server, { script: 'held' }), ask(server, { script: 'held' })];
-      while (server.status()[0]!['active'] !== 2) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => server.status()[0]!['active'] === 2);
       assert.equal(server.status()[0]!.health, 'warning');
       assert.deepEqual((await ask(server, { script: 'held' })).lines, []);
       assert.equal(server.status()[0]!['refused'], 1);
       release();
       await Promise.all(first);
-      while (server.status()[0]!['active'] !== 0) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => server.status()[0]!['active'] === 0);
       assert.equal(server.status()[0]!.health, 'ok');
     });
 
@@ -352,7 +347,7 @@ describe('the FastAGI server', () => {
         const parsed = agiServerConfig.safeParse({ host });
         assert.equal(parsed.success, false, host);
         const config = { ...agiServerConfig.parse({}), host };
-        assert.throws(() => new AgiServer({ config, routes: new Map(), log: createTestLog() }), /allowed addresses/);
+        assert.throws(() => new AgiServer({ config, routes: new Map(), log: createKeptLog() }), /allowed addresses/);
         assert.ok(agiServerConfig.safeParse({ host, allow: ['10.0.0.0/8'] }).success);
       }
       for (const host of ['127.0.0.1', '127.0.1.1', '::1', 'localhost'])
@@ -368,7 +363,7 @@ describe('the FastAGI server', () => {
     const second = new AgiServer({
       config: agiServerConfig.parse({ port: first.port }),
       routes: new Map(),
-      log: createTestLog(),
+      log: createKeptLog(),
     });
     await assert.rejects(second.start(), { code: 'EADDRINUSE' });
     assert.equal(second.status()[0]!.health, 'error');
@@ -391,7 +386,7 @@ describe('the FastAGI server', () => {
     const { port } = server;
     const polite = ask(server, { script: 'held' });
     const stubborn = ask(server, { script: 'stubborn', reply: () => null });
-    while (server.status()[0]!['active'] !== 2) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => server.status()[0]!['active'] === 2);
     const silent = await open(server);
     const stopped = server.stop(300);
     await once(silent, 'close');

@@ -6,20 +6,7 @@ import { StaffDirectory } from '../../src/core/employees.ts';
 import type { Contact, DeviceState, Employee, Log } from '../../src/core/ports.ts';
 import { numberingConfig } from '../../src/numbering/config.ts';
 import { createNumberPlan } from '../../src/numbering/number-plan.ts';
-
-/** Keeps what was logged. */
-export function createTestLog(): Log & { readonly lines: { level: string; fields: object; message: string }[] } {
-  const lines: { level: string; fields: object; message: string }[] = [];
-  const write = (level: string) => (fields: object, message: string) => void lines.push({ level, fields, message });
-  const log: Log = {
-    debug: write('debug'),
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error'),
-    child: () => log,
-  };
-  return { ...log, lines };
-}
+import { silentLog } from './silent-log.ts';
 
 export const contactOf = (fields: Partial<Contact> & { readonly id: string }): Contact => ({
   name: `Contact ${fields.id}`,
@@ -74,7 +61,7 @@ export interface TestLookupOptions {
 /** A lookup over given contacts and employees, in Moscow, with all phones free unless said otherwise. */
 export function createTestLookup(options: TestLookupOptions = {}): CallerLookup {
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
-  const log = options.log ?? createTestLog();
+  const log = options.log ?? silentLog;
   const directory = new StaffDirectory({
     employees: options.employees ?? [employeeOf({ id: '1' })],
     timeZone: 'Europe/Moscow',
