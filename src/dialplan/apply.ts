@@ -121,7 +121,13 @@ async function putInForce(
       files: former,
     });
   }
-  writeFolder(folder, files);
+  try {
+    writeFolder(folder, files);
+  } catch (error) {
+    // A disk that is full may have taken some of the files; Asterisk must never load a mixture.
+    if (former.size > 0 || readFolder(folder).length > 0) writeFolder(folder, former);
+    throw error;
+  }
   const verifiedContexts = control === null ? null : await loadOrRestore(files, former, folder, control);
   return {
     written: [...files].filter(([name, text]) => former.get(name) !== text).map(([name]) => name),

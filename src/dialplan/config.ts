@@ -7,11 +7,9 @@ const of = (kind: ValueKindName) =>
   z.string().refine((text) => valueKinds[kind].accepts(text), { error: `must be ${valueKinds[kind].form}` });
 const seconds = (longest: number) => z.int().min(1).max(longest);
 const path = () =>
-  z
-    .string()
-    .refine((text) => isAbsolute(text) && normalize(text) === text.replace(/\/$/, '') && !/[\0-\x1f]/.test(text), {
-      error: 'must be an absolute path without . and ..',
-    });
+  z.string().refine((text) => isAbsolute(text) && normalize(text) === text && !/[\0-\x1f]/.test(text), {
+    error: 'must be an absolute path without . and ..',
+  });
 
 const targetKinds = [
   'extension',

@@ -66,7 +66,7 @@ export function compileTemplates(folders: { readonly shipped: string; readonly o
   const options = { strict: true, noEscape: true, knownHelpers: known, knownHelpersOnly: true, trackIds: true };
   const parsed = new Map(Object.entries(found).map(([name, file]) => [name, parseTemplate(engine, file)]));
   const partials = new Set([...parsed.keys()].filter((name) => name.startsWith('partials/')).map(partialName));
-  const compiled: { name: string; file: string; run: (model: DialplanModel) => string }[] = [];
+  const compiled: { name: string; file: string; run: Run }[] = [];
   for (const [name, template] of parsed) {
     checkTemplate(template, partials);
     const run = compileOne(engine, template, options);
@@ -76,7 +76,11 @@ export function compileTemplates(folders: { readonly shipped: string; readonly o
   return {
     render: (model) =>
       compiled
-        .map(({ name, file, run }) => ({ name, template: file, text: tidy(runTemplate(file, () => run(model))) }))
+        .map(({ name, file, run }) => ({
+          name,
+          template: file,
+          text: tidy(runTemplate(file, () => run(model, noPrototypes))),
+        }))
         .filter(({ text }) => /^\[/m.test(text)),
   };
 }
@@ -111,7 +115,9 @@ function parseTemplate(engine: typeof Handlebars, file: string): ParsedTemplate 
   }
 }
 
-type Run = (model: DialplanModel) => string;
+type Run = (model: DialplanModel, options?: object) => string;
+
+const noPrototypes = { allowProtoPropertiesByDefault: false, allowProtoMethodsByDefault: false };
 
 function compileOne(engine: typeof Handlebars, template: ParsedTemplate, options: object): Run {
   try {
