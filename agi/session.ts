@@ -99,7 +99,7 @@ export class AgiSession {
     if (reply.result !== '1') throw new CommandRefused(reply.code, `variable ${name} was not set`);
   }
 
-  /** The value of a channel variable or function, line breaks in it as spaces; null when it is not set. */
+  /** The value of a channel variable or function, line breaks in it as spaces; null when it is not set. Asterisk gives at most 1,023 bytes. */
   async getVariable(name: string): Promise<string | null> {
     const word = variableName(name);
     const reply = await this.#run(() => this.#commands.getVariable(word));
