@@ -18,6 +18,7 @@ export function outlineOf(schema: z.ZodType): Outline {
 
 function formsOf(schema: JsonSchema | boolean | undefined): JsonSchema[] {
   if (schema === undefined || typeof schema === 'boolean') return [{}];
+  if (Array.isArray(schema.type)) return schema.type.map((type) => ({ ...schema, type }) as JsonSchema);
   const parts = schema.anyOf ?? schema.oneOf;
   return parts === undefined ? [schema] : parts.flatMap((part) => formsOf(part as JsonSchema));
 }
