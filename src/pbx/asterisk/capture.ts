@@ -105,14 +105,19 @@ function createReader(head: Buffer, settings: CaptureSettings, path: string): Ca
 type TranslateRow = (fields: readonly string[], events: PbxEvent[]) => void;
 
 function celRowTranslator(head: Buffer, source: string, time: LocalTime): TranslateRow {
-  const layout = new CelLayout(recogniseCelColumns(firstRows(head), time)!, time);
+  const rows = firstRows(head);
+  const layout = new CelLayout(recogniseCelColumns(rows, time)!, time);
+  // Teaches the zone before the first row is read, which may tell nothing about it.
+  for (const row of rows) layout.read(row);
   return (fields, events) => {
     const record = layout.read(fields);
     if (record !== null) translateCel(source, record, events);
   };
 }
 function cdrRowTranslator(head: Buffer, source: string, time: LocalTime): TranslateRow {
-  const layout = new CdrLayout(headingOf(firstRows(head)), time);
+  const rows = firstRows(head);
+  const layout = new CdrLayout(headingOf(rows), time);
+  for (const row of rows) layout.read(row);
   return (fields, events) => {
     const record = layout.read(fields);
     if (record !== null) translateCdr(source, record, events);

@@ -1,7 +1,7 @@
 import type { PbxEvent } from '../../core/pbx-event.ts';
 import type { PartStatus } from '../../core/ports.ts';
 import { CdrLayout, translateCdr } from './cdr-row.ts';
-import { readerStatus, startOf, type CsvReaderParts, type CsvReaderSettings } from './cel-reader.ts';
+import { readerStatus, readHeadRows, startOf, type CsvReaderParts, type CsvReaderSettings } from './cel-reader.ts';
 import { FileTail } from './file-tail.ts';
 
 export interface CdrReaderSettings extends CsvReaderSettings {
@@ -18,6 +18,7 @@ export class CdrReader {
   readonly #parts: CsvReaderParts;
   readonly #layout: CdrLayout;
   readonly #tail: FileTail;
+  #isZoneKnown = false;
   #unreadable = 0;
   #skipped = 0;
   #lastEventAt: Date | null = null;
@@ -32,7 +33,10 @@ export class CdrReader {
         cursors: parts.cursors,
         log: parts.log,
         onRows: (rows) => this.#take(rows),
-        timeOf: (row) => this.#layout.read(row)?.endedAt ?? null,
+        timeOf: async (row) => {
+          await this.#learnZone();
+          return this.#layout.read(row)?.endedAt ?? null;
+        },
       },
     );
   }
@@ -58,7 +62,15 @@ export class CdrReader {
     });
   }
 
+  /** The row that comes first may be a later one of a long call and tell nothing about the zone. */
+  async #learnZone(): Promise<void> {
+    if (this.#isZoneKnown) return;
+    for (const row of await readHeadRows(this.#settings.file)) this.#layout.read(row);
+    this.#isZoneKnown = true;
+  }
+
   async #take(rows: readonly (readonly string[])[]): Promise<void> {
+    await this.#learnZone();
     const events: PbxEvent[] = [];
     let unreadable = 0;
     let skipped = 0;

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import type { PbxEvent } from '../../core/pbx-event.ts';
 import type { Clock, CursorStore, Log, PartStatus, PbxEventSink } from '../../core/ports.ts';
 import { CelLayout, recogniseCelColumns, translateCel } from './cel-row.ts';
@@ -29,22 +29,20 @@ export class CelReader {
   readonly #settings: CsvReaderSettings;
   readonly #parts: CsvReaderParts;
   readonly #tail: FileTail;
-  #layout: CelLayout | null;
+  #layout: CelLayout | null = null;
   #unreadable = 0;
   #lastEventAt: Date | null = null;
 
-  /** Throws RangeError when configured columns lack one that is needed. */
   constructor(settings: CsvReaderSettings, parts: CsvReaderParts) {
     this.#settings = settings;
     this.#parts = parts;
-    this.#layout = settings.columns === null ? null : new CelLayout(settings.columns, parts.time);
     this.#tail = new FileTail(
       { path: settings.file, cursor: `${parts.source}: cel ${settings.file}`, ...startOf(settings, parts.clock) },
       {
         cursors: parts.cursors,
         log: parts.log,
         onRows: (rows) => this.#take(rows),
-        timeOf: (row) => this.#layoutFor([row])?.read(row)?.at ?? null,
+        timeOf: async (row) => (this.#layout ??= await this.#recognise([row]))?.read(row)?.at ?? null,
       },
     );
   }
@@ -69,11 +67,11 @@ export class CelReader {
   }
 
   async #take(rows: readonly (readonly string[])[]): Promise<void> {
-    const layout = this.#layoutFor(rows) ?? (await this.#recogniseByHead());
+    this.#layout ??= await this.#recognise(rows);
     const events: PbxEvent[] = [];
     let unreadable = 0;
     for (const row of rows) {
-      const record = layout?.read(row) ?? null;
+      const record = this.#layout?.read(row) ?? null;
       if (record === null) unreadable++;
       else translateCel(this.#parts.source, record, events);
     }
@@ -85,25 +83,36 @@ export class CelReader {
     this.#unreadable += unreadable;
   }
 
-  #layoutFor(rows: readonly (readonly string[])[]): CelLayout | null {
-    if (this.#layout !== null) return this.#layout;
-    const columns = recogniseCelColumns(rows, this.#parts.time);
-    if (columns !== null) this.#layout = new CelLayout(columns, this.#parts.time);
-    return this.#layout;
+  /** From the beginning of the file, where a heading stands; from the rows themselves when that was rotated away. */
+  async #recognise(rows: readonly (readonly string[])[]): Promise<CelLayout | null> {
+    const { time } = this.#parts;
+    const head = await readHeadRows(this.#settings.file);
+    const columns = this.#settings.columns ?? recogniseCelColumns(head, time) ?? recogniseCelColumns(rows, time);
+    if (columns === null) return null;
+    const layout = new CelLayout(columns, time);
+    // Teaches the zone before the first row is read, which may tell nothing about it.
+    for (const row of head) layout.read(row);
+    return layout;
   }
+}
 
-  /** A batch may hold only rows that show nothing; a heading stands in the first line. */
-  async #recogniseByHead(): Promise<CelLayout | null> {
-    const handle = await open(this.#settings.file, 'r');
-    try {
-      const buffer = Buffer.alloc(64 * 1024);
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-      const records: CsvRecord[] = [];
-      new CsvFramer().push(buffer.subarray(0, bytesRead), records);
-      return this.#layoutFor(records.map((record) => record.fields));
-    } finally {
-      await handle.close();
-    }
+/** The first rows of a file; none when it does not exist. */
+export async function readHeadRows(file: string): Promise<(readonly string[])[]> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(64 * 1024);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
+    const records: CsvRecord[] = [];
+    new CsvFramer().push(buffer.subarray(0, bytesRead), records);
+    return records.map((record) => record.fields);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -21,7 +21,7 @@ export interface FileTailParts {
   /** Gets rows in order; the stored position moves past them once this resolves. Rejection: they are given again. */
   readonly onRows: (rows: readonly (readonly string[])[]) => Promise<void>;
   /** When a row was written; needed for a start by time. */
-  readonly timeOf?: (row: readonly string[]) => number | null;
+  readonly timeOf?: (row: readonly string[]) => Promise<number | null>;
 }
 
 export interface FileTailState {
@@ -360,7 +360,7 @@ async function rowAfter(handle: FileHandle, offset: number, timeOf: NonNullable<
   const records: CsvRecord[] = [];
   framer.push(buffer.subarray(lineEnd + 1, bytesRead), records);
   for (const { fields, endOffset } of records) {
-    const at = timeOf(fields);
+    const at = await timeOf(fields);
     if (at !== null) return { at, endOffset };
   }
   return null;

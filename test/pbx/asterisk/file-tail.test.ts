@@ -82,7 +82,7 @@ describe('a followed CSV file', () => {
 
   it('begins with the rows since a given time at its first start', async () => {
     await writeFile(path, rows(1, 20_000));
-    follow({ startAt: 12_345 }, { timeOf: ([name]) => Number(name!.slice(4)) });
+    follow({ startAt: 12_345 }, { timeOf: async ([name]) => Number(name!.slice(4)) });
     await isTaken(7_656);
     assert.ok(Number(taken[0]!.slice(4)) <= 12_345 && Number(taken[0]!.slice(4)) > 12_300, taken[0]);
     assert.deepEqual(taken.slice(-7_656), names(12_345, 20_000));

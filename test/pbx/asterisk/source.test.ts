@@ -123,6 +123,18 @@ describe('an Asterisk as a source of calls', () => {
     );
   });
 
+  it('knows the zone of the files from their first rows when it goes on in the middle of a call', async () => {
+    const cdr = join(folder, 'cdr.csv');
+    const row = (start: string, end: string) =>
+      `"","101","102","in","101","PJSIP/101-1","PJSIP/102-2","Dial","PJSIP/102","${start}","${start}","${end}",1,1,"ANSWERED","3","1795250429.1","","","1795250429.1",1\n`;
+    await writeFile(cdr, row('2026-11-21 08:40:29', '2026-11-21 08:40:39'));
+    const { source, sink } = await follow({ ami: null, cdr: { file: cdr } });
+    await until(() => (statusOf(source, 'CDR').position as number) > 0);
+    await appendFile(cdr, row('2026-11-21 09:20:00', '2026-11-21 09:30:00'));
+    await until(() => sink.events.length > 0);
+    assert.equal(sink.events[0]!.at, Date.parse('2026-11-21T09:20:00Z'));
+  });
+
   it('begins at the end of the files at its first start', async () => {
     const cel = join(folder, 'cel.csv');
     await cp(join(story, 'cel.csv'), cel);
