@@ -121,7 +121,8 @@ export function createDeliveryStore(options: { readonly database: Database; read
         }
         const at = now.getTime();
         const lost: { id: number; node: string | null }[] = await trx('deliveries')
-          .where({ crm, state: 'leased' })
+          .whereRaw(`state = 'leased'`)
+          .where('crm', crm)
           .where('leased_until', '<=', at)
           .update({ state: 'pending', leased_until: null })
           .returning(['id', 'node']);
@@ -141,8 +142,9 @@ export function createDeliveryStore(options: { readonly database: Database; read
             void due
               .from('deliveries as d')
               .select('d.id')
+              // Literal, or SQLite does not see that the index of pending ones holds them all.
+              .whereRaw(`d.state = 'pending'`)
               .where('d.crm', crm)
-              .where('d.state', 'pending')
               .where('d.due_at', '<=', at)
               .whereNotExists((other) =>
                 other
@@ -273,7 +275,8 @@ export function createDeliveryStore(options: { readonly database: Database; read
     async retryNow(crm, now) {
       const at = now.getTime();
       await knex('deliveries')
-        .where({ crm, state: 'pending' })
+        .whereRaw(`state = 'pending'`)
+        .where('crm', crm)
         .where('attempts', '>', 0)
         .where('due_at', '>', at)
         .update({ due_at: at });
