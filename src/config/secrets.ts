@@ -73,15 +73,25 @@ export function hasSecrets(value: unknown): boolean {
   return JSON.stringify(maskSecrets(value)) !== JSON.stringify(value);
 }
 
+/** Deeper than any configuration; a ring of objects must come to an end. */
+const deepest = 16;
+
 /** A copy that may be printed: secrets and the passwords inside of URLs are replaced by `***`. */
-export function maskSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(maskSecrets);
+export function maskSecrets(value: unknown, depth = 0): unknown {
+  if (depth > deepest) return '…';
+  if (Array.isArray(value)) return value.map((item) => maskSecrets(item, depth + 1));
   if (typeof value === 'string') return value.replace(/^([a-z][a-z0-9+.-]*:\/\/[^:/?#\s]*):.*@/i, '$1:***@');
-  if (typeof value !== 'object' || value === null || value instanceof Date || value instanceof RegExp) return value;
+  if (!isPlain(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       key,
-      isSecretKey(key) && (typeof item === 'string' || typeof item === 'number') ? '***' : maskSecrets(item),
+      isSecretKey(key) && (typeof item === 'string' || typeof item === 'number') ? '***' : maskSecrets(item, depth + 1),
     ]),
   );
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
