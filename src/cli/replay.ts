@@ -79,25 +79,56 @@ const forgetfulStore: CallStore = {
   loadOpen: async () => [],
 };
 
-/** Several files of the same time: always goes on with the one that has come least far, so that a call's events meet. */
+/** Several files of the same time, merged event by event, so that what they say of one call meets. */
 async function* mergeByTime(streams: readonly AsyncIterable<readonly PbxEvent[]>[]): AsyncGenerator<readonly PbxEvent[]> {
-  const heads = await Promise.all(
-    streams.map(async (stream) => {
-      const iterator = stream[Symbol.asyncIterator]();
-      return { iterator, next: await iterator.next() };
-    }),
-  );
+  const heads = streams.map((stream) => new StreamHead(stream));
+  await Promise.all(heads.map((head) => head.advance()));
   for (;;) {
-    const open = heads.filter((head) => head.next.done !== true);
-    if (open.length === 0) return;
-    const least = open.reduce((best, head) => (lastAt(head.next.value) < lastAt(best.next.value) ? head : best));
-    yield least.next.value;
-    least.next = await least.iterator.next();
+    const open = heads.filter((head) => !head.isDone).sort((a, b) => a.at - b.at);
+    const [first, second] = open;
+    if (first === undefined) return;
+    yield first.takeUntil(second?.at ?? Infinity);
+    if (first.isEmpty) await first.advance();
   }
 }
 
-function lastAt(events: readonly PbxEvent[]): number {
-  let last = -Infinity;
-  for (const event of events) if (event.at > last) last = event.at;
-  return last;
+/** The next events of one file. CDR rows reach back to the start of their call; the time of a file never goes back for that. */
+class StreamHead {
+  readonly #iterator: AsyncIterator<readonly PbxEvent[]>;
+  #events: readonly PbxEvent[] = [];
+  #index = 0;
+  #reachedAt = -Infinity;
+  isDone = false;
+
+  constructor(stream: AsyncIterable<readonly PbxEvent[]>) {
+    this.#iterator = stream[Symbol.asyncIterator]();
+  }
+
+  get isEmpty(): boolean {
+    return this.#index >= this.#events.length;
+  }
+  get at(): number {
+    return Math.max(this.#reachedAt, this.#events[this.#index]?.at ?? this.#reachedAt);
+  }
+
+  async advance(): Promise<void> {
+    do {
+      const next = await this.#iterator.next();
+      if (next.done === true) {
+        this.isDone = true;
+        return;
+      }
+      this.#events = next.value;
+      this.#index = 0;
+    } while (this.#events.length === 0);
+  }
+
+  takeUntil(at: number): readonly PbxEvent[] {
+    const from = this.#index;
+    do {
+      this.#reachedAt = this.at;
+      this.#index++;
+    } while (!this.isEmpty && this.at <= at);
+    return this.#events.slice(from, this.#index);
+  }
 }

@@ -38,6 +38,8 @@ export interface NumberPlan {
   isExtension(number: string): boolean;
   /** True for a dialled string that can only be an outside number (too long for an extension, a valid number, not a feature code). */
   isOutsideNumber(dialled: string): boolean;
+  /** True for a client number (as `toClientNumber` gives it) that is an employee's own, e.g. a mobile. */
+  isEmployeeNumber(number: string): boolean;
   /** True for the name of an endpoint or peer that leads outside (`provider` of `PJSIP/provider-0000001`). */
   isTrunk(endpoint: string): boolean;
 }

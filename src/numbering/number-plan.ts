@@ -45,11 +45,12 @@ function stripAddress(raw: string): string {
 
 /**
  * The installation's numbering from its configuration. `isKnownExtension` tells the extensions of the users that are
- * known now; it overrules the patterns. Results are cached: the same few thousand numbers come again and again.
+ * known now; it overrules the patterns. `isEmployeeNumber` tells the employees' own outside numbers (E.164). Results are cached: the same few thousand numbers come again and again.
  */
 export function createNumberPlan(
   config: NumberingConfig,
   isKnownExtension: (number: string) => boolean = () => false,
+  isEmployeeNumber: (number: string) => boolean = () => false,
 ): NumberPlan {
   const country = config.country as CountryCode;
   const extensionTests = config.extensions.map(compileExtensionPattern);
@@ -121,6 +122,7 @@ export function createNumberPlan(
     toClientNumber: (raw) => (isExtension(raw) ? raw : clientNumberOf(raw)),
     isExtension,
     isOutsideNumber: (dialled) => !isExtension(dialled) && isValidNumber(dialled),
+    isEmployeeNumber,
     isTrunk,
   };
 }

@@ -1,6 +1,6 @@
 /** The state of a call: its channels, and which linkedids it goes by. Pure: the same events give the same state. */
 import type { PbxEvent } from '../pbx-event.ts';
-import { emptyChannel, firstName, foldChannel, joinChannels, lastName, rankOf, type ChannelFacts, type Moment } from './channel-facts.ts';
+import { emptyChannel, firstName, foldChannel, joinChannels, nameAt, rankOf, type ChannelFacts, type Moment } from './channel-facts.ts';
 
 export interface CallState {
   readonly source: string;
@@ -24,31 +24,31 @@ export function nextState(call: CallState, event: PbxEvent): CallState {
     if (known !== undefined && (known.rank > rank || (known.rank === rank && known.at >= event.at))) return call;
     return { ...call, endOf: { ...call.endOf, [event.linkedId]: { at: event.at, rank } } };
   }
-  const id = event.uniqueId ?? idOfName(call, event.channel) ?? event.channel;
-  let channels = call.channels;
-  let known = channels.get(id);
-  if (known === undefined && event.uniqueId !== null) {
-    // A CDR row may have told of this channel by name before its uniqueid was seen.
-    const byName = channels.get(event.channel);
-    if (byName !== undefined) {
-      known = joinChannels(byName, emptyChannel(id));
-      const rest = new Map(channels);
-      rest.delete(event.channel);
-      channels = rest;
-    }
-  }
+  // Known by name only, it is matched with its channel when the call is looked at, when all names are known.
+  const id = event.uniqueId ?? event.channel;
+  const known = call.channels.get(id);
   const next = foldChannel(known ?? emptyChannel(id), event);
-  if (next === known && channels === call.channels) return call;
-  const copy = new Map(channels);
-  copy.set(id, next);
-  return { ...call, channels: copy };
+  if (next === known) return call;
+  return { ...call, channels: new Map(call.channels).set(id, next) };
 }
 
-function idOfName(call: CallState, name: string): string | null {
-  for (const channel of call.channels.values()) {
-    if (lastName(channel) === name || firstName(channel) === name) return channel.id;
+/** The channels with those that are known by name alone (CDR rows) merged into the ones that had that name then. */
+export function resolveNames(channels: ReadonlyMap<string, ChannelFacts>): ChannelFacts[] {
+  const real = new Map<string, ChannelFacts>();
+  const named: ChannelFacts[] = [];
+  for (const channel of channels.values()) {
+    if (channel.id.includes('/')) named.push(channel);
+    else real.set(channel.id, channel);
   }
-  return null;
+  for (const byName of named) {
+    const name = firstName(byName);
+    const holders = [...real.values()].filter((channel) => channel.names.some((entry) => entry.name === name));
+    const at = byName.answered?.at ?? byName.started?.at ?? byName.dialed?.at ?? 0;
+    const holder = holders.find((channel) => nameAt(channel, at + 1000) === name) ?? holders[0];
+    if (holder === undefined) real.set(byName.id, byName);
+    else real.set(holder.id, joinChannels(byName, holder));
+  }
+  return [...real.values()];
 }
 
 /** One call out of two that turned out to be the same: `other` becomes part of `call`. */

@@ -3,9 +3,12 @@ import type { Call, CallResult, Conversation, UnregisteredReason } from '../call
 import type { NumberPlan } from '../ports.ts';
 import type { CallState } from './call-machine.ts';
 import { firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
+import { localExten } from './channel-role.ts';
+import { leavesBridgesAt } from './talk.ts';
 import {
   compareIds,
   dialledNumbers,
+  extenOf,
   extensionOfLocal,
   numberOfDialString,
   startOf,
@@ -30,7 +33,10 @@ interface Part {
 export function recordCall(state: CallState, plan: NumberPlan): Call | null {
   const view = viewCall(state, plan);
   if (view === null) return null;
-  const parts = decideParts(view, plan);
+  const client = clientNumber(view, plan);
+  // An employee's mobile is no client: a colleague calls, or is called.
+  const isAmongUs = client !== null && plan.isEmployeeNumber(client);
+  const parts = decideParts(view, plan).map((part) => (isAmongUs && part.reason === null ? { ...part, reason: 'internal' as const } : part));
   const registered = parts.filter((part) => part.reason === null);
   const answered = registered.find((part) => part.result === 'answered');
   const result = answered?.result ?? registered[0]?.result ?? parts.find((part) => part.result === 'answered')?.result ?? parts[0]?.result ?? 'failed';
@@ -40,16 +46,16 @@ export function recordCall(state: CallState, plan: NumberPlan): Call | null {
   return {
     source: state.source,
     linkedId: state.linkedId,
-    linkedIds: state.linkedIds,
-    direction: view.direction,
-    client: clientNumber(view, plan),
-    clientName: view.direction === 'inbound' ? view.client?.callerName || null : null,
+    linkedIds: [state.linkedId, ...state.linkedIds.filter((id) => id !== state.linkedId).sort(compareIds)],
+    direction: isAmongUs ? 'internal' : view.direction,
+    client: isAmongUs ? null : client,
+    clientName: view.direction === 'inbound' && !isAmongUs ? (view.client?.callerName?.value ?? null) : null,
     did: didOf(view),
     trunk: view.client === null ? null : trunkOf(view.client),
     result,
     startedAt: new Date(Math.floor(view.startedAt)),
     endedAt: view.endedAt === null ? null : new Date(Math.floor(view.endedAt)),
-    isIvr: view.direction === 'inbound' && !view.channels.some((channel) => isPhoneThatRang(channel, view, plan)),
+    isIvr: view.direction === 'inbound' && !isAmongUs && view.phones.length + view.outsideLegs.length === 0,
     conversations,
   };
 }
@@ -69,9 +75,9 @@ function decideParts(view: CallView, plan: NumberPlan): Part[] {
 
 function inboundParts(view: CallView, plan: NumberPlan): Part[] {
   const client = view.client!;
-  const legs = employeeChannels(view, plan);
+  const legs = view.phones;
   const talking = legs.map((leg) => answeredPart(leg, client, view)).filter((part) => part !== null);
-  const forwarded = forwardedParts(view, legs, talking);
+  const forwarded = forwardedParts(view, talking, plan);
   const taken = new Set([...talking, ...forwarded].map((part) => part.channel));
   const answered = [...talking, ...forwarded.filter((part) => part.answeredAt !== null)];
   const silent = legs.filter((leg) => !taken.has(leg)).map((leg) => silentPart(leg, view, plan));
@@ -94,7 +100,7 @@ function inboundParts(view: CallView, plan: NumberPlan): Part[] {
 }
 
 /** Outside legs dialled on behalf of an employee whose calls are forwarded to a mobile. */
-function forwardedParts(view: CallView, legs: readonly ChannelFacts[], talking: readonly Part[]): Part[] {
+function forwardedParts(view: CallView, talking: readonly Part[], plan: NumberPlan): Part[] {
   const client = view.client!;
   const parts: Part[] = [];
   const usedLegs = new Set<ChannelFacts>();
@@ -103,7 +109,7 @@ function forwardedParts(view: CallView, legs: readonly ChannelFacts[], talking: 
     const dialer = view.dialer(leg);
     if (dialer !== null && view.extension(dialer) !== null && !hasTalk(view, leg, client)) continue;
     const marked = variableAlong(leg, 'RL_EMPLOYEE', view);
-    const candidates = legs.filter((other) => startOf(other) <= startOf(leg) && !talking.some((part) => part.channel === other));
+    const candidates = view.phones.filter((other) => startOf(other) <= startOf(leg) && !talking.some((part) => part.channel === other));
     const own =
       candidates.findLast((other) => marked === null && other.forward !== null && !usedLegs.has(other)) ??
       candidates.findLast((other) => !usedLegs.has(other) && (marked === null || view.extension(other) === marked));
@@ -117,9 +123,9 @@ function forwardedParts(view: CallView, legs: readonly ChannelFacts[], talking: 
       requestedAt: own === undefined ? startOf(leg) : startOf(own),
       answeredAt: talk?.from ?? null,
       endedAt: talk === null ? (leg.ended?.at ?? view.endedAt) : endOfTalk(leg, client, talk, view),
-      result: talk === null ? outcomeOf(leg, 'inbound') : 'answered',
+      result: talk === null ? outcomeOf(leg) : 'answered',
       reason: talk === null ? 'rang_elsewhere' : null,
-      forwardedTo: plainNumber(leg),
+      forwardedTo: outsideNumberOf(leg, view, plan),
     };
     parts.push(part);
   }
@@ -136,7 +142,7 @@ function silentPart(leg: ChannelFacts, view: CallView, plan: NumberPlan): Part {
     requestedAt: startOf(leg),
     answeredAt: isConsulted ? (talk?.from ?? null) : null,
     endedAt: leg.ended?.at ?? view.endedAt,
-    result: isConsulted && talk !== null ? 'answered' : outcomeOf(leg, 'inbound'),
+    result: isConsulted && talk !== null ? 'answered' : outcomeOf(leg),
     reason: isConsulted ? 'consultation' : 'rang_elsewhere',
     forwardedTo: null,
   };
@@ -151,7 +157,7 @@ function isConsultation(leg: ChannelFacts, view: CallView): boolean {
   if (client === null || leg === client) return false;
   const dialer = view.dialer(leg);
   if (dialer !== null) return view.extension(dialer) !== null;
-  if (leg.dialed === null && leg.isCalling === true) return true;
+  if (view.isCalling(leg)) return true;
   let isInBridge = false;
   for (const mark of client.marks) {
     if (mark.at >= startOf(leg)) break;
@@ -163,22 +169,22 @@ function isConsultation(leg: ChannelFacts, view: CallView): boolean {
 // ---------------------------------------------------------------- outbound
 
 function outboundParts(view: CallView, plan: NumberPlan): Part[] {
-  const legs = employeeChannels(view, plan);
+  const legs = view.phones;
   const client = view.client;
   const talking = client === null ? [] : legs.map((leg) => answeredPart(leg, client, view)).filter((part) => part !== null);
   const others = legs.filter((leg) => !talking.some((part) => part.channel === leg));
   if (talking.length > 0) return [...talking, ...others.map((leg) => silentPart(leg, view, plan))];
 
-  const requestId = view.channels.find((channel) => channel.variables.RL_REQUEST_ID !== undefined);
-  const caller = legs.find((leg) => leg.answered !== null || leg.isCalling === true) ?? legs[0] ?? view.origin;
-  const wasNeverAnswered = requestId !== undefined && client === null && caller.answered === null;
+  const caller = legs.find((leg) => leg.answered !== null || view.isCalling(leg)) ?? legs[0] ?? view.origin;
+  // The client was never called: there is nothing to tell a CRM, the request has failed.
+  const wasNeverAnswered = view.isRequested && client === null && caller.answered === null;
   const part: Part = {
     channel: caller,
     extension: view.extension(caller) ?? extensionOfLocal(caller, plan) ?? variableAlong(caller, 'RL_EMPLOYEE', view),
     requestedAt: startOf(caller),
     answeredAt: null,
     endedAt: caller.ended?.at ?? view.endedAt,
-    result: wasNeverAnswered ? outcomeOf(caller, 'outbound') : outboundResult(view, caller),
+    result: wasNeverAnswered ? 'failed' : outboundResult(view, caller),
     reason: wasNeverAnswered ? 'rule:click_to_call_unanswered' : null,
     forwardedTo: null,
   };
@@ -188,16 +194,15 @@ function outboundParts(view: CallView, plan: NumberPlan): Part[] {
 function outboundResult(view: CallView, caller: ChannelFacts): CallResult {
   const leg = view.outsideLegs[view.outsideLegs.length - 1];
   return outcome({
-    cause: leg?.cause ?? caller.cause,
-    status: leg?.outcome ?? caller.dialStatus,
-    direction: 'outbound',
+    cause: leg?.cause?.value ?? caller.cause?.value ?? null,
+    status: leg?.outcome?.value ?? caller.dialStatus?.value ?? null,
   });
 }
 
 // ---------------------------------------------------------------- internal
 
 function internalParts(view: CallView, plan: NumberPlan): Part[] {
-  const legs = employeeChannels(view, plan);
+  const legs = view.phones;
   const called = legs.filter((leg) => leg !== view.origin);
   return (called.length > 0 ? called : legs).map((leg) => {
     const talk = view.talks.filter((span) => span.members.includes(leg.id));
@@ -208,7 +213,7 @@ function internalParts(view: CallView, plan: NumberPlan): Part[] {
       requestedAt: startOf(leg),
       answeredAt: talk[0]?.from ?? null,
       endedAt: leg.ended?.at ?? view.endedAt,
-      result: isTalking ? 'answered' : outcomeOf(leg, 'outbound'),
+      result: isTalking ? 'answered' : outcomeOf(leg),
       reason: 'internal',
       forwardedTo: null,
     };
@@ -216,24 +221,6 @@ function internalParts(view: CallView, plan: NumberPlan): Part[] {
 }
 
 // ---------------------------------------------------------------- parts of parts
-
-/** Employees' real channels, and Local pairs that stand for an extension without a phone behind them. */
-function employeeChannels(view: CallView, plan: NumberPlan): ChannelFacts[] {
-  const real = view.channels.filter((channel) => view.extension(channel) !== null || view.extension(channel, Infinity) !== null);
-  const known = new Set(real.map((channel) => view.extension(channel)));
-  const local = view.channels.filter((channel) => {
-    const extension = extensionOfLocal(channel, plan);
-    if (extension === null || known.has(extension)) return false;
-    known.add(extension);
-    return true;
-  });
-  return [...real, ...local];
-}
-
-function isPhoneThatRang(channel: ChannelFacts, view: CallView, plan: NumberPlan): boolean {
-  if (view.outsideLegs.includes(channel)) return true;
-  return employeeChannels(view, plan).includes(channel);
-}
 
 function talkSpan(view: CallView, a: ChannelFacts, b: ChannelFacts): { from: number; to: number } | null {
   const spans = view.talks.filter((span) => span.members.includes(a.id) && span.members.includes(b.id));
@@ -261,41 +248,68 @@ function answeredPart(leg: ChannelFacts, client: ChannelFacts, view: CallView): 
 }
 
 /**
- * A conversation lasts until its phone or the client hangs up, hold and consultation included, or until the client talks
- * to somebody else without coming back.
+ * A conversation lasts until its phone or the client hangs up, hold and consultation included; until the client is taken
+ * out of the bridge for good (parked, sent on), or talks to somebody else without coming back; or until the phone is in
+ * no bridge any more.
  */
 function endOfTalk(leg: ChannelFacts, client: ChannelFacts, talk: { to: number }, view: CallView): number | null {
   const handover = view.talks.find(
     (span) => span.from >= talk.to && span.members.includes(client.id) && !span.members.includes(leg.id),
   );
-  const ends = [leg.ended?.at, client.ended?.at, handover?.from, view.endedAt].filter((at) => at !== undefined && at !== null);
-  return ends.length === 0 ? null : Math.max(Math.min(...ends), talk.to <= Math.min(...ends) ? talk.to : Math.min(...ends));
+  const ends = [
+    leg.ended?.at,
+    client.ended?.at,
+    handover?.from,
+    leavesBridgesAt(client, talk.to, 'next'),
+    leavesBridgesAt(leg, talk.to, 'last'),
+    view.endedAt,
+  ].filter((at) => at !== undefined && at !== null);
+  return ends.length === 0 ? null : Math.max(Math.min(...ends), Math.min(talk.to, view.endedAt ?? Infinity));
 }
 
 function variableAlong(channel: ChannelFacts, name: string, view: CallView): string | null {
   let current: ChannelFacts | null = channel;
   for (let hops = 0; current !== null && hops < 16; hops++) {
     const value = current.variables[name];
-    if (value !== undefined) return value;
-    current = current.dialedBy === null ? null : view.byId(current.dialedBy);
+    if (value !== undefined) return value.value;
+    current = current.dialedBy === null ? null : view.byId(current.dialedBy.value);
   }
   return null;
 }
 
-function plainNumber(leg: ChannelFacts): string | null {
-  const number = leg.dialString === null ? '' : numberOfDialString(leg.dialString);
-  return number || leg.exten || null;
+/** The number that an outside leg was dialled with. CEL knows it only from the Dial before. */
+function outsideNumberOf(leg: ChannelFacts, view: CallView, plan: NumberPlan): string | null {
+  const dialled = leg.dialString === null ? null : numberOfDialString(leg.dialString.value);
+  const trunk = trunkOf(leg);
+  const runs = view.channels
+    .flatMap((channel) => channel.apps)
+    .filter((run) => run.app.toLowerCase() === 'dial' && run.at <= startOf(leg) + 100)
+    .sort((a, b) => b.at - a.at);
+  const target = runs
+    .flatMap((run) => run.args.split(',')[0]!.split('&'))
+    .find((candidate) => trunk !== null && (candidate.includes(`@${trunk}`) || candidate.includes(`/${trunk}/`)));
+  const local = view.channels.findLast((channel) => startOf(channel) <= startOf(leg) && plan.isOutsideNumber(localExten(firstName(channel))));
+  for (const number of [dialled, target === undefined ? null : numberOfDialString(target), local === undefined ? null : localExten(firstName(local))]) {
+    const read = number === null ? null : plan.toClientNumber(number);
+    if (read !== null) return read;
+  }
+  const exten = extenOf(leg);
+  return exten === null ? null : plan.toClientNumber(exten);
 }
 
+/** AMI tells of each message left; where only CEL or CDR speak, whoever reached the mailbox is taken to have left one. */
 function reachedVoicemail(view: CallView): boolean {
-  return view.channels.some((channel) => channel.apps.some((run) => run.app.toLowerCase() === 'voicemail'));
+  const runs = view.channels.flatMap((channel) => channel.apps);
+  if (runs.some((run) => run.app === 'MessageWaiting')) return true;
+  const mailboxes = runs.filter((run) => run.app.toLowerCase() === 'voicemail');
+  return mailboxes.length > 0 && !mailboxes.some((run) => run.isLive);
 }
 
-const outcomeOf = (leg: ChannelFacts, direction: 'inbound' | 'outbound'): CallResult =>
-  outcome({ cause: leg.cause, status: leg.outcome ?? leg.dialStatus, direction });
+const outcomeOf = (leg: ChannelFacts): CallResult =>
+  outcome({ cause: leg.cause?.value ?? null, status: (leg.outcome ?? leg.dialStatus)?.value ?? null });
 
 /** From dial status and Q.850 cause. The cause decides where the status lumps different ends together. */
-function outcome(end: { cause: number | null; status: string | null; direction: 'inbound' | 'outbound' }): CallResult {
+function outcome(end: { cause: number | null; status: string | null }): CallResult {
   const status = (end.status ?? '').toUpperCase().replace(/[ _]/g, '');
   if (status === 'CANCEL') return 'cancelled';
   switch (end.cause) {
@@ -338,22 +352,23 @@ function outcome(end: { cause: number | null; status: string | null; direction: 
 
 function clientNumber(view: CallView, plan: NumberPlan): string | null {
   if (view.direction === 'internal') return null;
-  if (view.direction === 'inbound') return plan.toClientNumber(view.client?.callerNumber ?? '');
-  const named = view.client === null ? null : plan.toClientNumber(plainNumber(view.client) ?? '');
-  if (named !== null && !plan.isTrunk(named)) return named;
+  if (view.direction === 'inbound') return plan.toClientNumber(view.client?.callerNumber?.value ?? '');
+  const dialled = view.client === null ? null : outsideNumberOf(view.client, view, plan);
+  if (dialled !== null) return dialled;
   for (const channel of [view.origin, ...view.channels]) {
     const number = dialledNumbers(channel).find((candidate) => plan.isOutsideNumber(candidate));
     if (number !== undefined) return plan.toClientNumber(number);
   }
-  return null;
+  // Requested, and never dialled: the employee's phone showed whom it was about.
+  const shown = view.channels.map((channel) => channel.connectedNumber?.value).find((number) => number !== undefined && plan.isOutsideNumber(number));
+  return shown === undefined ? null : plan.toClientNumber(shown);
 }
 
 function didOf(view: CallView): string | null {
   const marked = view.origin.variables.RL_DID;
-  if (marked !== undefined) return marked;
-  if (view.direction !== 'inbound') return null;
-  const exten = view.client?.exten ?? '';
-  return exten === '' || exten === 's' ? null : exten;
+  if (marked !== undefined) return marked.value;
+  if (view.direction !== 'inbound' || view.client === null) return null;
+  return extenOf(view.client);
 }
 
 function toConversation(part: Part, view: CallView): Conversation {
@@ -375,7 +390,7 @@ function toConversation(part: Part, view: CallView): Conversation {
     waiting: Math.max(0, Math.round((waitedUntil - requestedAt) / 1000)),
     recording: recordingOf(part, view),
     forwardedTo: part.forwardedTo,
-    requestId: view.channels.find((channel) => channel.variables.RL_REQUEST_ID !== undefined)?.variables.RL_REQUEST_ID ?? null,
+    requestId: view.requestId,
   };
 }
 
@@ -384,7 +399,7 @@ function recordingOf(part: Part, view: CallView): string | null {
   if (part.result === 'voicemail') {
     for (const channel of view.channels) {
       const message = channel.variables.VM_MESSAGEFILE;
-      if (message !== undefined) return message;
+      if (message !== undefined) return message.value;
     }
     return null;
   }

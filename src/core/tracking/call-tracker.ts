@@ -61,6 +61,9 @@ export class CallTracker implements PbxEventSink {
   readonly #parts: CallTrackerParts;
   readonly #byLinkedId = new Map<string, Tracked>();
   readonly #byUniqueId = new Map<string, Tracked>();
+  /** Where CDR rows, which know the dialled side by name only, find its channel. */
+  readonly #byName = new Map<string, Tracked>();
+  readonly #byBridge = new Map<string, Tracked>();
   readonly #streamAt = new Map<string, number>();
   /** Ended calls in their time of grace, in the order of ending. */
   readonly #ended = new Set<Tracked>();
@@ -307,13 +310,17 @@ export class CallTracker implements PbxEventSink {
   #index(tracked: Tracked): void {
     const { source, linkedIds, channels } = tracked.state;
     for (const linkedId of linkedIds) this.#byLinkedId.set(key(source, linkedId), tracked);
-    for (const id of channels.keys()) this.#byUniqueId.set(key(source, id), tracked);
+    for (const channel of channels.values()) {
+      if (!channel.id.includes('/')) this.#byUniqueId.set(key(source, channel.id), tracked);
+      for (const { name } of channel.names) this.#byName.set(key(source, name), tracked);
+      for (const mark of channel.marks) if (this.#byBridge.has(key(source, mark.bridgeId))) this.#byBridge.set(key(source, mark.bridgeId), tracked);
+    }
   }
 
   #route(event: PbxEvent, touched: Set<Tracked>): Tracked {
     const linkedKey = key(event.source, event.linkedId);
     const uniqueKey = event.uniqueId === null || event.type === 'call-ended' ? null : key(event.source, event.uniqueId);
-    const byChannel = uniqueKey === null ? undefined : this.#byUniqueId.get(uniqueKey);
+    const byChannel = uniqueKey === null ? this.#holderOf(event) : this.#byUniqueId.get(uniqueKey);
     const byLink = this.#byLinkedId.get(linkedKey);
     let tracked = byChannel ?? byLink;
     if (tracked === undefined) {
@@ -333,8 +340,39 @@ export class CallTracker implements PbxEventSink {
       this.#byLinkedId.set(linkedKey, tracked);
       touched.add(tracked);
     }
-    if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
-    return tracked;
+    if (uniqueKey !== null) {
+      this.#byUniqueId.set(uniqueKey, tracked);
+      this.#byName.set(key(event.source, event.channel), tracked);
+    }
+    return event.type === 'bridge-entered' ? this.#meet(tracked, event, touched) : tracked;
+  }
+
+  /** The call with the channel that had this name at that time: names come again after a restart of the PBX. */
+  #holderOf(event: PbxEvent): Tracked | undefined {
+    if (event.uniqueId !== null || event.type === 'call-ended') return undefined;
+    const tracked = this.#byName.get(key(event.source, event.channel));
+    if (tracked === undefined) return undefined;
+    for (const channel of tracked.state.channels.values()) {
+      if (!channel.names.some((entry) => entry.name === event.channel)) continue;
+      const startedAt = channel.started?.at ?? -Infinity;
+      const endedAt = channel.ended?.at ?? Infinity;
+      // CDR has whole seconds.
+      if (startedAt - 1_000 <= event.at && event.at <= endedAt + 1_000) return tracked;
+    }
+    return undefined;
+  }
+
+  /** Who meets in a bridge (a conference) is in one call, even where the PBX does not join their linkedids. */
+  #meet(tracked: Tracked, event: PbxEvent & { type: 'bridge-entered' }, touched: Set<Tracked>): Tracked {
+    // A parking lot or a queue's waiting room is one bridge for strangers; a CDR row's bridge is made up.
+    if (event.origin === 'cdr' || event.bridgeType === 'holding_bridge') return tracked;
+    const bridgeKey = key(event.source, event.bridgeId);
+    const other = this.#byBridge.get(bridgeKey);
+    if (other === undefined || other === tracked) {
+      this.#byBridge.set(bridgeKey, tracked);
+      return tracked;
+    }
+    return this.#join(tracked, other, touched);
   }
 
   /**
@@ -360,7 +398,7 @@ export class CallTracker implements PbxEventSink {
 
   #hasOutside(state: CallState): boolean {
     for (const channel of state.channels.values()) {
-      if (roleOf(firstName(channel), channel.callerNumber, this.#parts.plan) === 'outside') return true;
+      if (roleOf(firstName(channel), channel.callerNumber?.value ?? '', this.#parts.plan) === 'outside') return true;
     }
     return false;
   }
@@ -394,7 +432,14 @@ export class CallTracker implements PbxEventSink {
   #forget(tracked: Tracked): void {
     const { source, linkedIds, channels } = tracked.state;
     for (const linkedId of linkedIds) this.#byLinkedId.delete(key(source, linkedId));
-    for (const id of channels.keys()) this.#byUniqueId.delete(key(source, id));
+    for (const channel of channels.values()) {
+      this.#byUniqueId.delete(key(source, channel.id));
+      for (const { name } of channel.names) {
+        // The name may be another call's by now.
+        if (this.#byName.get(key(source, name)) === tracked) this.#byName.delete(key(source, name));
+      }
+      for (const mark of channel.marks) this.#byBridge.delete(key(source, mark.bridgeId));
+    }
     if (tracked.call !== null) this.#parts.onForgotten?.(tracked.call);
   }
 }

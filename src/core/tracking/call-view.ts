@@ -1,9 +1,9 @@
 /** A call's channels with their parts assigned: the ground on which conversations are told apart. Derived, never stored. */
 import type { Direction } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
-import { endOfCall, type CallState } from './call-machine.ts';
+import { endOfCall, resolveNames, type CallState } from './call-machine.ts';
 import { firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
-import { extensionOf, isPlumbing, localExten, localPair, parseChannelName, roleOf } from './channel-role.ts';
+import { extensionOf, isPlumbing, localContext, localExten, localPair, parseChannelName, roleOf } from './channel-role.ts';
 import { talksOf, type Talk } from './talk.ts';
 
 export interface CallView {
@@ -15,13 +15,19 @@ export interface CallView {
   readonly client: ChannelFacts | null;
   /** Outside channels that the PBX dialled, in order. */
   readonly outsideLegs: readonly ChannelFacts[];
+  /** Employees' channels, and Local pairs that stand for an extension without a phone behind them. */
+  readonly phones: readonly ChannelFacts[];
   readonly talks: readonly Talk[];
+  /** Asked for by click-to-call. */
+  readonly isRequested: boolean;
+  readonly requestId: string | null;
   readonly startedAt: number;
   readonly endedAt: number | null;
   /** The last moment anything was reported of. */
   readonly lastAt: number;
   extension(channel: ChannelFacts, at?: number): string | null;
-  isOutside(channel: ChannelFacts): boolean;
+  /** True when it called in or was originated; inferred where the source does not say. */
+  isCalling(channel: ChannelFacts): boolean;
   /** The channel on whose behalf this one was dialled, through any Local channels; null where nobody says. */
   dialer(channel: ChannelFacts): ChannelFacts | null;
   byId(id: string): ChannelFacts | null;
@@ -30,28 +36,34 @@ export interface CallView {
 export const startOf = (channel: ChannelFacts): number =>
   channel.started?.at ?? channel.dialed?.at ?? channel.names[0]?.at ?? channel.marks[0]?.at ?? 0;
 
+/** What was dialled; null where nothing was (`s`: the start of a context). */
+export const extenOf = (channel: ChannelFacts): string | null =>
+  channel.exten === null || channel.exten.value === 's' ? null : channel.exten.value;
+
 /** Calling in or originated, where the source does not say: the channel that a linkedid is named after, or one with something dialled. */
-export function isCalling(channel: ChannelFacts, call: CallState): boolean {
-  if (channel.isCalling !== null) return channel.isCalling;
+function isCalling(channel: ChannelFacts, call: CallState): boolean {
+  if (channel.isCalling !== null) return channel.isCalling.value;
   if (channel.dialed !== null) return false;
-  return call.linkedIds.includes(channel.id) || (channel.exten !== '' && channel.exten !== 's');
+  return call.linkedIds.includes(channel.id) || extenOf(channel) !== null;
 }
 
 export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
-  const channels = [...call.channels.values()].sort((a, b) => startOf(a) - startOf(b) || compareIds(a.id, b.id));
+  const channels = resolveNames(call.channels).sort((a, b) => startOf(a) - startOf(b) || compareIds(a.id, b.id));
   const first = channels[0];
   if (first === undefined) return null;
   const extension = (channel: ChannelFacts, at?: number) =>
-    extensionOf(at === undefined ? firstName(channel) : nameAt(channel, at), channel.callerNumber, plan);
-  const isOutside = (channel: ChannelFacts) => roleOf(firstName(channel), channel.callerNumber, plan) === 'outside';
-  const outside = channels.filter(isOutside);
+    extensionOf(at === undefined ? firstName(channel) : nameAt(channel, at), channel.callerNumber?.value ?? '', plan);
+  const outside = channels.filter((channel) => roleOf(firstName(channel), channel.callerNumber?.value ?? '', plan) === 'outside');
   const callers = outside.filter((channel) => isCalling(channel, call));
   const outsideLegs = outside.filter((channel) => !callers.includes(channel));
   const origin = callers[0] ?? channels.find((channel) => isCalling(channel, call)) ?? first;
-  const direction = directionOf(origin, { callers, outsideLegs, channels, plan });
+  const requestId = channels.find((channel) => channel.variables.RL_REQUEST_ID !== undefined)?.variables.RL_REQUEST_ID?.value ?? null;
+  const isRequested = requestId !== null || channels.some(isClickToCall);
+  const direction = directionOf(origin, { callers, outsideLegs, isRequested, plan });
   const endedAt = endOfCall(call);
   const lastAt = lastMoment(channels);
 
+  const byId = new Map(channels.map((channel) => [channel.id, channel]));
   const pairs = new Map<string, ChannelFacts[]>();
   for (const channel of channels) {
     const pair = localPair(firstName(channel));
@@ -60,7 +72,7 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
   const dialer = (channel: ChannelFacts): ChannelFacts | null => {
     let current: ChannelFacts | undefined = channel;
     for (let hops = 0; current !== undefined && hops < 16; hops++) {
-      const by: ChannelFacts | undefined = current.dialedBy === null ? undefined : call.channels.get(current.dialedBy);
+      const by: ChannelFacts | undefined = current.dialedBy === null ? undefined : byId.get(current.dialedBy.value);
       if (by === undefined) return null;
       if (!isPlumbing(firstName(by))) return by;
       const pair = localPair(firstName(by));
@@ -74,31 +86,53 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
     origin,
     client: callers[0] ?? (direction === 'outbound' ? pickClientLeg(outsideLegs) : null),
     outsideLegs,
+    phones: phonesOf(channels, extension, plan),
     talks: talksOrGuess(channels, endedAt ?? lastAt, origin),
+    isRequested,
+    requestId,
     startedAt: Math.min(startOf(origin), startOf(first)),
     endedAt,
     lastAt,
     extension,
-    isOutside,
+    isCalling: (channel) => isCalling(channel, call),
     dialer,
-    byId: (id) => call.channels.get(id) ?? null,
+    byId: (id) => byId.get(id) ?? null,
   };
+}
+
+function phonesOf(channels: readonly ChannelFacts[], extension: CallView['extension'], plan: NumberPlan): ChannelFacts[] {
+  const known = new Set<string | null>();
+  const phones = channels.filter((channel) => {
+    const own = extension(channel);
+    if (own !== null) known.add(own);
+    return own !== null || extension(channel, Infinity) !== null;
+  });
+  const lonely = channels.filter((channel) => {
+    const own = extensionOfLocal(channel, plan);
+    if (own === null || known.has(own)) return false;
+    known.add(own);
+    return true;
+  });
+  return [...phones, ...lonely];
 }
 
 function directionOf(
   origin: ChannelFacts,
-  known: { callers: ChannelFacts[]; outsideLegs: ChannelFacts[]; channels: ChannelFacts[]; plan: NumberPlan },
+  known: { callers: ChannelFacts[]; outsideLegs: ChannelFacts[]; isRequested: boolean; plan: NumberPlan },
 ): Direction {
   if (known.callers.length > 0) return 'inbound';
-  if (known.outsideLegs.length > 0) return 'outbound';
-  // No outside channel came into being: an outbound call that failed at once, a request whose employee never answered, or internal.
-  const isRequested = known.channels.some((channel) => channel.variables.RL_REQUEST_ID !== undefined);
-  return isRequested || dialledNumbers(origin).some((number) => known.plan.isOutsideNumber(number)) ? 'outbound' : 'internal';
+  if (known.outsideLegs.length > 0 || known.isRequested) return 'outbound';
+  // No outside channel came into being: an outbound call that failed at once, or an internal one.
+  return dialledNumbers(origin).some((number) => known.plan.isOutsideNumber(number)) ? 'outbound' : 'internal';
 }
+
+/** The Local channel that click-to-call begins with; all that CEL shows of a request. */
+const isClickToCall = (channel: ChannelFacts) => localContext(firstName(channel)) === 'ringledger-click-to-call';
 
 /** The numbers a channel tried to reach: what it dialled, and what its Dial applications name. */
 export function dialledNumbers(channel: ChannelFacts): string[] {
-  const numbers = channel.exten === '' ? [] : [channel.exten];
+  const exten = extenOf(channel);
+  const numbers = exten === null ? [] : [exten];
   for (const run of channel.apps) {
     if (run.exten !== '' && run.exten !== 's') numbers.push(run.exten);
     if (run.app.toLowerCase() === 'dial') for (const target of run.args.split(',')[0]!.split('&')) numbers.push(numberOfDialString(target));

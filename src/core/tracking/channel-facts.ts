@@ -10,6 +10,11 @@ export interface Moment {
   readonly rank: number;
 }
 
+/** Something said of a channel, and when and how well known. */
+export interface Said<T> extends Moment {
+  readonly value: T;
+}
+
 export interface BridgeMark {
   readonly at: number;
   readonly bridgeId: string;
@@ -23,6 +28,8 @@ export interface AppRun {
   readonly app: string;
   readonly args: string;
   readonly exten: string;
+  /** Seen live, so that what AMI would have told of it besides is known too. */
+  readonly isLive: boolean;
 }
 
 export interface ChannelFacts {
@@ -31,35 +38,35 @@ export interface ChannelFacts {
   /** Names by time; more than one after a masquerade (pickup, transfer). */
   readonly names: readonly { readonly at: number; readonly name: string }[];
   readonly started: Moment | null;
-  readonly isCalling: boolean | null;
-  readonly context: string;
-  readonly exten: string;
-  readonly callerNumber: string;
-  readonly callerName: string;
+  readonly isCalling: Said<boolean> | null;
+  readonly exten: Said<string> | null;
+  readonly callerNumber: Said<string> | null;
+  readonly callerName: Said<string> | null;
+  /** The number shown to this channel, as first set. */
+  readonly connectedNumber: Said<string> | null;
   readonly ringing: Moment | null;
   readonly answered: Moment | null;
   readonly ended: Moment | null;
-  readonly cause: number | null;
+  readonly cause: Said<number> | null;
   /** The status of the dialling that this channel did, where its hang-up tells (CEL, CDR). */
-  readonly dialStatus: string | null;
+  readonly dialStatus: Said<string> | null;
   readonly dialed: Moment | null;
-  readonly dialedBy: string | null;
-  readonly dialString: string | null;
+  readonly dialedBy: Said<string> | null;
+  readonly dialString: Said<string> | null;
   /** The outcome of dialling this channel. */
-  readonly outcome: string | null;
-  readonly forward: string | null;
+  readonly outcome: Said<string> | null;
+  readonly forward: Said<string> | null;
   readonly marks: readonly BridgeMark[];
   readonly apps: readonly AppRun[];
   readonly recordings: readonly { readonly at: number; readonly path: string }[];
-  readonly variables: Readonly<Record<string, string>>;
+  readonly variables: Readonly<Record<string, Said<string>>>;
   /** The uniqueid of the channel that this one picked up. */
   readonly pickedUp: string | null;
 }
 
-/** How much the time of an event is worth: the PBX's own events, then CDR's whole seconds, then what a resync infers. */
-export function rankOf(origin: EventOrigin): number {
-  return origin === 'cdr' ? 1 : origin === 'resync' ? 0 : 2;
-}
+/** How much an event is worth: live, then CEL's record, then CDR's whole seconds, then what a resync infers. */
+const ranks: Readonly<Record<EventOrigin, number>> = { ami: 3, webhook: 3, cel: 2, cdr: 1, resync: 0 };
+export const rankOf = (origin: EventOrigin): number => ranks[origin];
 
 export function emptyChannel(id: string): ChannelFacts {
   return {
@@ -67,10 +74,10 @@ export function emptyChannel(id: string): ChannelFacts {
     names: [],
     started: null,
     isCalling: null,
-    context: '',
-    exten: '',
-    callerNumber: '',
-    callerName: '',
+    exten: null,
+    callerNumber: null,
+    callerName: null,
+    connectedNumber: null,
     ringing: null,
     answered: null,
     ended: null,
@@ -89,12 +96,23 @@ export function emptyChannel(id: string): ChannelFacts {
   };
 }
 
-/** Keeps the better-ranked moment; of two equal ones the earlier (`pick` = min) or the later (max). */
+/** Keeps the better-ranked moment; of two equal ones the earlier or the later. */
 function better(known: Moment | null, at: number, rank: number, pick: 'earlier' | 'later'): Moment {
   if (known === null || rank > known.rank) return { at, rank };
   if (rank < known.rank) return known;
   return (pick === 'earlier' ? at < known.at : at > known.at) ? { at, rank } : known;
 }
+
+/** Keeps the better-ranked word; of equal ones the earlier or the later, and of two at one moment always the same. */
+function say<T extends string | number | boolean>(known: Said<T> | null, said: { value: T | null; at: number; rank: number }, pick: 'earlier' | 'later'): Said<T> | null {
+  const { value, at, rank } = said;
+  if (value === null || value === '') return known;
+  if (known === null || rank > known.rank) return { value, at, rank };
+  if (rank < known.rank || value === known.value) return rank === known.rank && isSooner(at, known.at, pick) ? { value, at, rank } : known;
+  if (at === known.at) return value < known.value ? { value, at, rank } : known;
+  return isSooner(at, known.at, pick) ? { value, at, rank } : known;
+}
+const isSooner = (at: number, known: number, pick: 'earlier' | 'later') => (pick === 'earlier' ? at < known : at > known);
 
 function insertByTime<T extends { readonly at: number }>(list: readonly T[], item: T): readonly T[] {
   const last = list[list.length - 1];
@@ -127,35 +145,35 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
   const named = names === channel.names ? channel : { ...channel, names };
   switch (event.type) {
     case 'started': {
-      const started = better(named.started, event.at, rank, 'earlier');
-      const isFirst = named.started === null || started !== named.started;
-      const next = {
-        started,
-        isCalling: named.isCalling ?? event.isCalling,
+      const { at } = event;
+      return change(named, {
+        started: better(named.started, at, rank, 'earlier'),
+        isCalling: say(named.isCalling, { value: event.isCalling, at, rank }, 'earlier'),
         // The earliest report has the channel before the dialplan moved it on.
-        context: isFirst && event.context !== '' ? event.context : named.context || event.context,
-        exten: isFirst && event.exten !== '' ? event.exten : named.exten || event.exten,
-        callerNumber: isFirst && event.callerNumber !== '' ? event.callerNumber : named.callerNumber || event.callerNumber,
-        callerName: isFirst && event.callerName !== '' ? event.callerName : named.callerName || event.callerName,
-      };
-      return change(named, next);
+        exten: say(named.exten, { value: event.exten, at, rank }, 'earlier'),
+        callerNumber: say(named.callerNumber, { value: event.callerNumber, at, rank }, 'earlier'),
+        callerName: say(named.callerName, { value: event.callerName, at, rank }, 'earlier'),
+      });
     }
     case 'ringing':
       return change(named, { ringing: better(named.ringing, event.at, rank, 'earlier') });
     case 'answered':
       return change(named, { answered: better(named.answered, event.at, rank, 'earlier') });
-    case 'dialed':
+    case 'dialed': {
+      const { at } = event;
       return change(named, {
-        dialed: better(named.dialed, event.at, rank, 'earlier'),
-        dialedBy: named.dialedBy ?? event.byUniqueId,
-        dialString: named.dialString ?? (event.dialString || null),
+        dialed: better(named.dialed, at, rank, 'earlier'),
+        dialedBy: say(named.dialedBy, { value: event.byUniqueId, at, rank }, 'earlier'),
+        dialString: say(named.dialString, { value: event.dialString, at, rank }, 'earlier'),
       });
-    case 'dial-ended':
+    }
+    case 'dial-ended': {
+      const { at } = event;
       return change(named, {
-        // A CDR row knows the outcome of the whole attempt only; it speaks where nobody else did.
-        outcome: event.origin === 'cdr' ? (named.outcome ?? event.status) : event.status || named.outcome,
-        forward: event.forward ?? named.forward,
+        outcome: say(named.outcome, { value: event.status, at, rank }, 'later'),
+        forward: say(named.forward, { value: event.forward, at, rank }, 'earlier'),
       });
+    }
     case 'bridge-entered':
     case 'bridge-left': {
       const mark: BridgeMark = {
@@ -170,34 +188,49 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
       return isKnown ? named : { ...named, marks: insertByTime(named.marks, mark) };
     }
     case 'app': {
-      const isKnown = named.apps.some(
+      const isLive = event.origin === 'ami';
+      const known = named.apps.find(
         (run) => run.app === event.app && run.args === event.args && Math.abs(run.at - event.at) < sameRunMs,
       );
-      if (isKnown) return named;
-      const run = { at: event.at, app: event.app, args: event.args, exten: event.exten };
-      return { ...named, apps: insertByTime(named.apps, run) };
+      if (known === undefined) {
+        const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive };
+        return { ...named, apps: insertByTime(named.apps, run) };
+      }
+      const at = Math.min(known.at, event.at);
+      if (at === known.at && (known.isLive || !isLive)) return named;
+      return { ...named, apps: named.apps.map((run) => (run === known ? { ...run, at, isLive: run.isLive || isLive } : run)) };
     }
-    case 'recording': {
-      if (event.path === '' || named.recordings.some((known) => known.path === event.path)) return named;
-      return { ...named, recordings: insertByTime(named.recordings, { at: event.at, path: event.path }) };
-    }
+    case 'recording':
+      return change(named, { recordings: addRecording(named.recordings, { at: event.at, path: event.path }) });
     case 'variable':
-      if (event.value === '' || named.variables[event.variable] === event.value) return named;
-      return { ...named, variables: { ...named.variables, [event.variable]: event.value } };
+      // Marks are set once; where one is set again, the first word stays whatever the order of arrival.
+      if (event.value === '') return named;
+      return change(named, { variables: setVariable(named.variables, event) });
     case 'pickup':
       return change(named, { pickedUp: named.pickedUp ?? event.targetUniqueId });
-    case 'hung-up':
+    case 'hung-up': {
+      const { at } = event;
       return change(named, {
-        ended: better(named.ended, event.at, rank, 'later'),
-        cause: named.cause ?? event.cause,
-        dialStatus: named.dialStatus ?? event.dialStatus,
+        ended: better(named.ended, at, rank, 'later'),
+        cause: say(named.cause, { value: event.cause, at, rank }, 'later'),
+        dialStatus: say(named.dialStatus, { value: event.dialStatus, at, rank }, 'later'),
       });
+    }
     case 'connected-line':
+      return change(named, {
+        connectedNumber: say(named.connectedNumber, { value: event.number, at: event.at, rank }, 'earlier'),
+      });
     case 'blind-transfer':
     case 'attended-transfer':
     case 'call-ended':
       return named;
   }
+}
+
+function setVariable(known: ChannelFacts['variables'], event: { variable: string; value: string; at: number; origin: EventOrigin }) {
+  const { at, value } = event;
+  const said = say(known[event.variable] ?? null, { value, at, rank: rankOf(event.origin) }, 'earlier');
+  return said === null || said === known[event.variable] ? known : { ...known, [event.variable]: said };
 }
 
 function change(channel: ChannelFacts, fields: Partial<ChannelFacts>): ChannelFacts {
@@ -207,28 +240,48 @@ function change(channel: ChannelFacts, fields: Partial<ChannelFacts>): ChannelFa
   return channel;
 }
 
-/** One channel out of what was known under its name alone and what is known under its uniqueid. */
+/** A file is told once with its folder and once as the dialplan named it; the fuller name stays. */
+function addRecording(known: ChannelFacts['recordings'], told: { at: number; path: string }): ChannelFacts['recordings'] {
+  if (told.path === '') return known;
+  const same = known.find((other) => isSameFile(other.path, told.path));
+  if (same === undefined) return insertByTime(known, told);
+  const at = Math.min(same.at, told.at);
+  const path = told.path.length > same.path.length ? told.path : same.path;
+  if (at === same.at && path === same.path) return known;
+  return insertByTime(
+    known.filter((other) => other !== same),
+    { at, path },
+  );
+}
+const isSameFile = (a: string, b: string) => a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
+
+/** One channel out of what is known under its name alone and what is known under its uniqueid. */
 export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelFacts {
-  const joinMoment = (a: Moment | null, b: Moment | null, pick: 'earlier' | 'later') =>
-    a === null ? b : b === null ? a : better(a, b.at, b.rank, pick);
+  const moment = (a: Moment | null, b: Moment | null, pick: 'earlier' | 'later') =>
+    a === null ? b : better(b, a.at, a.rank, pick);
+  const said = <T extends string | number | boolean>(a: Said<T> | null, b: Said<T> | null, pick: 'earlier' | 'later') => (a === null ? b : say(b, a, pick));
   return {
     ...byId,
     names: byName.names.reduce((names, entry) => addName(names, entry.at, entry.name), byId.names),
-    started: joinMoment(byId.started, byName.started, 'earlier'),
-    isCalling: byId.isCalling ?? byName.isCalling,
-    ringing: joinMoment(byId.ringing, byName.ringing, 'earlier'),
-    answered: joinMoment(byId.answered, byName.answered, 'earlier'),
-    ended: joinMoment(byId.ended, byName.ended, 'later'),
-    cause: byId.cause ?? byName.cause,
-    dialStatus: byId.dialStatus ?? byName.dialStatus,
-    dialed: joinMoment(byId.dialed, byName.dialed, 'earlier'),
-    dialedBy: byId.dialedBy ?? byName.dialedBy,
-    dialString: byId.dialString ?? byName.dialString,
-    outcome: byId.outcome ?? byName.outcome,
-    forward: byId.forward ?? byName.forward,
+    started: moment(byName.started, byId.started, 'earlier'),
+    isCalling: said(byName.isCalling, byId.isCalling, 'earlier'),
+    exten: said(byName.exten, byId.exten, 'earlier'),
+    callerNumber: said(byName.callerNumber, byId.callerNumber, 'earlier'),
+    callerName: said(byName.callerName, byId.callerName, 'earlier'),
+    connectedNumber: said(byName.connectedNumber, byId.connectedNumber, 'earlier'),
+    ringing: moment(byName.ringing, byId.ringing, 'earlier'),
+    answered: moment(byName.answered, byId.answered, 'earlier'),
+    ended: moment(byName.ended, byId.ended, 'later'),
+    cause: said(byName.cause, byId.cause, 'later'),
+    dialStatus: said(byName.dialStatus, byId.dialStatus, 'later'),
+    dialed: moment(byName.dialed, byId.dialed, 'earlier'),
+    dialedBy: said(byName.dialedBy, byId.dialedBy, 'earlier'),
+    dialString: said(byName.dialString, byId.dialString, 'earlier'),
+    outcome: said(byName.outcome, byId.outcome, 'later'),
+    forward: said(byName.forward, byId.forward, 'earlier'),
     marks: byName.marks.reduce((marks, mark) => insertByTime(marks, mark), byId.marks),
     apps: byName.apps.reduce((apps, run) => insertByTime(apps, run), byId.apps),
-    recordings: byName.recordings.reduce((all, recording) => insertByTime(all, recording), byId.recordings),
+    recordings: byName.recordings.reduce(addRecording, byId.recordings),
     variables: { ...byName.variables, ...byId.variables },
   };
 }

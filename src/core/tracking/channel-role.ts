@@ -48,6 +48,12 @@ export function localExten(name: string): string {
   return name.startsWith('Local/') ? name.slice(6, name.indexOf('@') > 0 ? name.indexOf('@') : undefined) : '';
 }
 
+/** `Local/101@queue-00000001;1` → `queue`. */
+export function localContext(name: string): string {
+  const pair = localPair(name);
+  return pair === null ? '' : pair.slice(pair.indexOf('@') + 1, pair.lastIndexOf('-'));
+}
+
 /** The extension behind a channel name; null when it is not an employee's phone. */
 export function extensionOf(name: string, callerNumber: string, plan: NumberPlan): string | null {
   if (isPlumbing(name)) return null;

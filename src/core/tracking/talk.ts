@@ -57,6 +57,26 @@ export function talksOf(channels: Iterable<ChannelFacts>, until: number): Talk[]
   return talks.sort((a, b) => a.from - b.from);
 }
 
+/**
+ * When the channel, in a bridge at `at`, is in none any more; null while it stays. A change from one bridge to another
+ * is no leaving.
+ */
+export function leavesBridgesAt(channel: ChannelFacts, at: number, which: 'next' | 'last'): number | null {
+  let current: string | null = null;
+  let leftAt: number | null = null;
+  for (const mark of marksOf(channel)) {
+    if (mark.isEntry) {
+      if (which === 'next' && leftAt !== null && leftAt >= at) return leftAt;
+      current = mark.bridgeId;
+      leftAt = null;
+    } else if (mark.bridgeId === current) {
+      current = null;
+      leftAt = mark.at;
+    }
+  }
+  return leftAt === null ? null : Math.max(leftAt, at);
+}
+
 /** Coarse marks count only where a channel has no finer ones. */
 function marksOf(channel: ChannelFacts): readonly BridgeMark[] {
   const fine = channel.marks.filter((mark) => !mark.isCoarse);

@@ -1,8 +1,8 @@
 import type { EventOrigin, PbxEvent } from '../../core/pbx-event.ts';
-import type { AmiMessage } from './ami-message.ts';
-import { translateCdr } from './cdr-row.ts';
-import { isCallingHalf, translateCel } from './cel-row.ts';
-import { timeOfUniqueId, type LocalTime } from './local-time.ts';
+import type { AmiMessage } from './ami/ami-message.ts';
+import { translateCdr } from './csv/cdr-row.ts';
+import { isCallingHalf, translateCel } from './csv/cel-row.ts';
+import { timeOfUniqueId, type LocalTime } from './csv/local-time.ts';
 
 /** Channel variables whose changes are passed on, besides `RL_…`; the names that Asterisk's applications set. */
 const reportedVariables: ReadonlySet<string> = new Set(['VM_MESSAGEFILE', 'VMSTATUS', 'QUEUESTATUS']);
@@ -156,7 +156,7 @@ function isCalling(m: AmiMessage, uniqueId: string | null, linkedId: string, cha
 }
 
 function bridgeTypeOf(m: AmiMessage): string | null {
-  return absentToNull(m.get('BridgeCreator')) ?? absentToNull(m.get('BridgeTechnology'));
+  return absentToNull(m.get('BridgeTechnology')) ?? absentToNull(m.get('BridgeCreator'));
 }
 
 const translations: Readonly<Record<string, TranslateEvent | undefined>> = Object.assign(Object.create(null), {
@@ -274,6 +274,12 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
       context: m.get('ParkeeContext'),
       exten: m.get('ParkeeExten'),
     });
+  },
+  /** Told on the caller's channel when a message was left. */
+  MessageWaiting(m, moment, events) {
+    const head = headOf(m, moment);
+    if (head.uniqueId === null || head.linkedId === '' || Number(m.get('New')) === 0) return;
+    events.push({ ...head, type: 'app', app: 'MessageWaiting', args: m.get('Mailbox'), context: '', exten: '' });
   },
   Newexten(m, moment, events) {
     const app = m.get('Application');

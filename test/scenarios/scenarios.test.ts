@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { replayCalls } from '../../src/cli/replay.ts';
+import type { Call } from '../../src/core/call.ts';
+import type { PbxEvent } from '../../src/core/pbx-event.ts';
+import { numberingConfig } from '../../src/numbering/config.ts';
+import { createNumberPlan } from '../../src/numbering/number-plan.ts';
+import { readCapture } from '../../src/pbx/asterisk/capture.ts';
+import { describeCall, differences } from '../support/expectation.ts';
+import type { ExpectedCall } from '../support/lab/story.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+const folder = dirname(fileURLToPath(import.meta.url));
+interface StoryFile {
+  readonly title: string;
+  readonly employees?: readonly { readonly mobile: string }[];
+  readonly expect: readonly ExpectedCall[];
+}
+
+const stories = readdirSync(folder)
+  .filter((name) => existsSync(join(folder, name, 'story.json')))
+  .map((name) => ({ name, ...(JSON.parse(readFileSync(join(folder, name, 'story.json'), 'utf8')) as StoryFile) }));
+
+async function replay(streams: readonly AsyncIterable<readonly PbxEvent[]>[], story: StoryFile): Promise<Call[]> {
+  const mobiles = new Set(story.employees?.map((employee) => employee.mobile));
+  const config = numberingConfig.parse({ country: 'RU', trunks: ['provider'], extensions: ['_1XX'] });
+  const plan = createNumberPlan(config, undefined, (number) => mobiles.has(number));
+  const calls: Call[] = [];
+  for await (const call of replayCalls(streams, { plan, log: silentLog, screen: () => null, keepsInternal: true })) calls.push(call);
+  return calls;
+}
+const read = (path: string) => readCapture(path, { source: 'pbx', timeZone: 'UTC' });
+
+async function allEvents(path: string): Promise<PbxEvent[]> {
+  const events: PbxEvent[] = [];
+  for await (const batch of read(path)) events.push(...batch);
+  return events;
+}
+async function* once(events: readonly PbxEvent[]) {
+  yield events;
+}
+
+/** The same disorder every time. */
+function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const result = [...items];
+  let state = seed;
+  for (let index = result.length - 1; index > 0; index--) {
+    state = (state * 1103515245 + 12345) & 0x7fffffff;
+    const other = state % (index + 1);
+    [result[index], result[other]] = [result[other]!, result[index]!];
+  }
+  return result;
+}
+
+/** What CEL does not tell: the id of a click-to-call request, its number when nobody was called, whether a message was left. */
+function withoutLiveFacts(story: StoryFile & { readonly name: string }): StoryFile {
+  const expect = story.expect.map((call) => ({
+    ...call,
+    ...(story.name === 'click-to-call-employee-does-not-answer' ? { client: null } : {}),
+    ...(story.name === 'voicemail-without-message' ? { result: 'voicemail' as const } : {}),
+    conversations: call.conversations.map(({ requestId: _, ...conversation }) => ({
+      ...conversation,
+      ...(story.name === 'voicemail-without-message' ? { result: 'voicemail' as const } : {}),
+    })),
+  }));
+  return { ...story, expect };
+}
+
+function check(calls: readonly Call[], story: StoryFile) {
+  const faults = differences(calls, story.expect);
+  assert.deepEqual(faults, [], `${faults.join('\n')}\n${calls.map(describeCall).join('\n')}`);
+}
+
+describe('recorded stories', () => {
+  for (const story of stories) {
+    for (const release of ['asterisk-22', 'asterisk-16']) {
+      const captures = join(folder, story.name, release);
+      if (!existsSync(captures)) continue;
+      const file = (name: string) => join(captures, name);
+      describe(`${story.name} on ${release}: ${story.title}`, () => {
+        it('is understood from AMI', async () => check(await replay([read(file('ami.log'))], story), story));
+        it('is understood from CEL', async () => check(await replay([read(file('cel.csv'))], story), withoutLiveFacts(story)));
+        it('stays the same when AMI, CEL and CDR all tell it', async () => {
+          const names = ['ami.log', 'cel.csv', 'cdr.csv'].filter((name) => statSync(file(name)).size > 0);
+          check(await replay(names.map((name) => read(file(name))), story), story);
+        });
+        it('does not depend on the order of events, nor on how often they are told', async () => {
+          const events = [...(await allEvents(file('ami.log'))), ...(await allEvents(file('cel.csv')))];
+          const inOrder = await replay([once(events)], story);
+          for (const seed of [1, 2, 3]) {
+            const calls = await replay([once(shuffled([...events, ...events.slice(0, 20)], seed))], story);
+            // Not deepEqual: node takes minutes to print the difference of two large calls.
+            assert.ok(JSON.stringify(calls) === JSON.stringify(inOrder), calls.map(describeCall).join('\n'));
+          }
+        });
+      });
+    }
+  }
+});
