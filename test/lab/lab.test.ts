@@ -76,6 +76,29 @@ describe('the laboratory', function () {
     assert.equal(isRunning(lab.world.pid), false);
   });
 
+  it('brings a crashed PBX back for the next call', async function () {
+    this.timeout(60_000);
+    const lab = await startLab();
+    try {
+      await lab.script({ '101': [ring(0.3), answer(), stay()] });
+      await lab.call({ from: '79161110002', to: '7000001' });
+      await lab.witness.until('101 answers', () => lab.witness.of('101').some((one) => one.answeredAt !== null));
+      const crashed = lab.pbx.pid;
+      await lab.crashPbx();
+      assert.notEqual(lab.pbx.pid, crashed);
+      assert.equal(isRunning(crashed), false);
+      await lab.world.command('channel request hangup all');
+      const before = lab.witness.talkSeconds('101', '79161110002');
+      const call = await lab.call({ from: '79161110002', to: '7000001', then: [talk(1), hangUp()] });
+      await call.ended;
+      await lab.witness.until('101 is free', () => lab.witness.of('101').every((one) => one.endedAt !== null));
+      await lab.pbx.command('core show channels count');
+      assert(lab.witness.talkSeconds('101', '79161110002') - before > 0.8, lab.witness.describe());
+    } finally {
+      await lab.stop();
+    }
+  });
+
   it('loads a dialplan that is handed over, and another one later', async function () {
     this.timeout(60_000);
     const context = (application: string) => ({ 'own.conf': `[own]\nexten => 1,1,${application}\n` });

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -70,9 +70,8 @@ function canBindUdp(port: number): Promise<boolean> {
 
 export class Asterisk {
   readonly settings: InstanceSettings;
-  /** The AMI user `lab`. */
-  readonly ami: AmiLink;
-  readonly #child: ChildProcess;
+  #ami: AmiLink;
+  #child: ChildProcess;
 
   /**
    * Writes the configuration, starts Asterisk and resolves when it is fully booted.
@@ -80,7 +79,7 @@ export class Asterisk {
    */
   static async start(options: {
     readonly place: AsteriskPlace;
-    /** Unique on this machine; becomes part of Asterisk's paths. */
+    /** `<lab>/<side>`, unique on this machine; becomes part of Asterisk's paths. */
     readonly name: string;
     readonly ports: InstancePorts;
     readonly labSecret: string;
@@ -98,6 +97,7 @@ export class Asterisk {
     };
     const settings: InstanceSettings = { ...options, folders };
     const outside = (path: string) => join(options.place.root ?? '/', path);
+    sweep(outside(dirname(dirname(home))));
     rmSync(outside(home), { recursive: true, force: true });
     for (const folder of [
       ...Object.values(folders),
@@ -109,40 +109,31 @@ export class Asterisk {
     ]) {
       mkdirSync(outside(folder), { recursive: true });
     }
+    writeFileSync(outside(`${home}/owner`), String(process.pid));
     const files = { 'asterisk.conf': asteriskConf(settings), ...options.configure(settings) };
     for (const [name, text] of Object.entries(files)) {
       const file = outside(join(folders.etc, name));
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
-    const command = [options.place.program, '-f', '-C', `${folders.etc}/asterisk.conf`];
-    const output = openSync(outside(`${folders.log}/console`), 'w');
-    // The kernel kills it when this process dies, even by SIGKILL: nothing of a laboratory outlives its tests.
-    const child = spawn(
-      'setpriv',
-      ['--pdeathsig', 'KILL', ...(options.place.root === null ? [] : ['chroot', options.place.root]), ...command],
-      {
-        detached: true,
-        stdio: ['ignore', output, output],
-        env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', TZ: 'UTC' },
-      },
-    );
-    closeSync(output);
     try {
-      const ami = await waitUntilBooted({ child, port: options.ports.ami, secret: options.labSecret });
+      const { ami, child } = await boot(settings);
       return new Asterisk(settings, ami, child);
     } catch (error) {
-      await end(child, 0);
-      const said = ['console', 'full'].map((name) => readTail(outside(`${folders.log}/${name}`))).join('\n');
       rmSync(outside(home), { recursive: true, force: true });
-      throw new Error(`Asterisk ${options.name} did not come up: ${(error as Error).message}\n${said}`);
+      throw error;
     }
   }
 
   private constructor(settings: InstanceSettings, ami: AmiLink, child: ChildProcess) {
     this.settings = settings;
-    this.ami = ami;
+    this.#ami = ami;
     this.#child = child;
+  }
+
+  /** A session of the AMI user `lab`; another one after a restart. */
+  get ami(): AmiLink {
+    return this.#ami;
   }
 
   get pid(): number {
@@ -177,6 +168,13 @@ export class Asterisk {
     await end(this.#child, 0);
   }
 
+  /** Starts it again, with the same folders and ports, after `kill` or after it ended by itself. */
+  async restart(): Promise<void> {
+    const { ami, child } = await boot(this.settings);
+    this.#ami = ami;
+    this.#child = child;
+  }
+
   /** Stops it politely, after five seconds by force, and removes its folders unless they are to be kept. */
   async stop(options: { readonly keepsFolders?: boolean } = {}): Promise<void> {
     if (this.isRunning) {
@@ -207,6 +205,53 @@ astlogdir => ${folders.log}
 verbose = 3
 documentation_language = en_US
 `;
+}
+
+/** Removes what laboratories left whose process was killed. */
+function sweep(labsFolder: string): void {
+  for (const name of existsSync(labsFolder) ? readdirSync(labsFolder) : []) {
+    const owners = ['pbx', 'world'].flatMap((side) => {
+      const file = join(labsFolder, name, side, 'owner');
+      return existsSync(file) ? [Number(readFileSync(file, 'utf8'))] : [];
+    });
+    if (owners.length > 0 && !owners.some(isAlive)) rmSync(join(labsFolder, name), { recursive: true, force: true });
+  }
+}
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function boot(settings: InstanceSettings): Promise<{ ami: AmiLink; child: ChildProcess }> {
+  const { place, folders } = settings;
+  const outside = (path: string) => join(place.root ?? '/', path);
+  const output = openSync(outside(`${folders.log}/console`), 'a');
+  // The kernel kills it when this process dies, even by SIGKILL: nothing of a laboratory outlives its tests.
+  const child = spawn(
+    'setpriv',
+    [
+      ...['--pdeathsig', 'KILL'],
+      ...(place.root === null ? [] : ['chroot', place.root]),
+      ...[place.program, '-f', '-C', `${folders.etc}/asterisk.conf`],
+    ],
+    {
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', TZ: 'UTC' },
+    },
+  );
+  closeSync(output);
+  try {
+    return { ami: await waitUntilBooted({ child, port: settings.ports.ami, secret: settings.labSecret }), child };
+  } catch (error) {
+    await end(child, 0);
+    const said = ['console', 'full'].map((name) => readTail(outside(`${folders.log}/${name}`))).join('\n');
+    throw new Error(`Asterisk in ${folders.home} did not come up: ${(error as Error).message}\n${said}`);
+  }
 }
 
 async function waitUntilBooted(options: { child: ChildProcess; port: number; secret: string }): Promise<AmiLink> {

@@ -282,6 +282,16 @@ export class Lab {
     return new Set([...shown.matchAll(/Contact:\s+(\d+)\/\S+\s+\S+\s+Avail/g)].map((match) => match[1]!));
   }
 
+  /** Ends the PBX at once, in the middle of whatever it does, and starts it again with the same ports and folders. */
+  async crashPbx(): Promise<void> {
+    await this.pbx.kill();
+    await this.pbx.restart();
+    this.witness.attachPbx(this.pbx.ami);
+    // Registrations outlive the process, but the PBX would take a while to see that the phones are there.
+    for (const extension of extensions) await this.world.command(`pjsip send register reg-${extension}`);
+    await this.untilRegistered(extensions);
+  }
+
   /** Replaces the generated dialplan and reloads. */
   async loadDialplan(generated: string | Readonly<Record<string, string>>): Promise<void> {
     rmSync(this.dialplanFolder, { recursive: true, force: true });

@@ -95,7 +95,7 @@ async function makeSystem(options: { release: Release; root: string; report: (li
   }
   const parent = dirname(root);
   for (const name of readdirSync(parent)) {
-    if (name.startsWith(`${release}.making-`)) rmSync(join(parent, name), { recursive: true, force: true });
+    if (name.startsWith(`${release}.making-`)) await removeSystem(join(parent, name));
   }
   const making = `${root}.making-${process.pid}`;
   try {
@@ -123,15 +123,28 @@ async function makeSystem(options: { release: Release; root: string; report: (li
     report(`installing asterisk into it`);
     const environment = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
     await run(['chroot', making, 'apt-get', '-o', 'Acquire::Check-Valid-Until=false', 'update'], environment);
-    await run(['chroot', making, 'apt-get', 'install', '-y', '--no-install-recommends', ...packages[release]], environment);
+    await run(
+      ['chroot', making, 'apt-get', 'install', '-y', '--no-install-recommends', ...packages[release]],
+      environment,
+    );
     await run(['chroot', making, 'apt-get', 'clean'], environment);
     // Left by an attempt that was killed between apt and rename: a folder without the program is never the finished one.
-    rmSync(root, { recursive: true, force: true });
+    await removeSystem(root);
     renameSync(making, root);
   } catch (error) {
-    rmSync(making, { recursive: true, force: true });
+    await removeSystem(making);
     throw error;
   }
+}
+
+/** A debootstrap that was killed may have left its `proc` mounted, which must not be emptied. */
+async function removeSystem(folder: string): Promise<void> {
+  const mounted = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of mounted.reverse()) await run(['umount', path]);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** The first Debian archive in this machine's apt sources that serves its own release. */

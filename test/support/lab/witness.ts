@@ -47,7 +47,13 @@ export class Witness {
       this.#seeWorld(event);
       this.#tell();
     });
-    options.pbx.onEvent((event) => {
+    this.attachPbx(options.pbx);
+  }
+
+  /** Watches the PBX on another session, after it was restarted. */
+  attachPbx(pbx: AmiLink): void {
+    this.#bridgeOf.clear();
+    pbx.onEvent((event) => {
       this.#seePbx(event);
       this.#tell();
     });
