@@ -39,8 +39,30 @@ export async function startMutePeer(says = ''): Promise<FastAgiPeer> {
   return { port, heads: [], close };
 }
 
-/** Sets these variables, as our server does, and closes. */
-export async function startAnsweringPeer(variables: Readonly<Record<string, string>>): Promise<FastAgiPeer> {
+/** Accepts, says this, and closes at once. */
+export async function startHangingUpPeer(says: string): Promise<FastAgiPeer> {
+  const { port, close } = await listen((socket) => void socket.resume().end(says));
+  return { port, heads: [], close };
+}
+
+/** Sends lines without end, and reads none of the answers when it is deaf. */
+export async function startFloodingPeer(options: { readonly isDeaf: boolean }): Promise<FastAgiPeer> {
+  const { port, close } = await listen((socket) => {
+    if (!options.isDeaf) socket.resume();
+    const pour = () => {
+      while (!socket.destroyed && socket.write('NOOP nothing\nNO SUCH COMMAND\n'));
+    };
+    socket.on('drain', pour);
+    pour();
+  });
+  return { port, heads: [], close };
+}
+
+/** Sets these variables, as our server does, perhaps late, and closes. */
+export async function startAnsweringPeer(
+  variables: Readonly<Record<string, string>>,
+  { afterMs = 0 }: { readonly afterMs?: number } = {},
+): Promise<FastAgiPeer> {
   const heads: ReadonlyMap<string, string>[] = [];
   const { port, close } = await listen((socket) => {
     let received = '';
@@ -68,7 +90,8 @@ export async function startAnsweringPeer(variables: Readonly<Record<string, stri
         );
         received = received.slice(end + 2);
         isHead = false;
-        sendNext();
+        const timer = setTimeout(sendNext, afterMs);
+        socket.on('close', () => clearTimeout(timer));
         return;
       }
       while (received.includes('\n')) {

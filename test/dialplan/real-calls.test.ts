@@ -7,7 +7,14 @@ import { compileTemplates, shippedTemplatesFolder } from '../../src/dialplan/ren
 import type { AmiMessage } from '../support/lab/ami-link.ts';
 import { startLab, type Lab } from '../support/lab/lab.ts';
 import { answer, busy, hangUp, neverAnswer, ring, stay, talk } from '../support/lab/script.ts';
-import { findDeadPort, startAnsweringPeer, startMutePeer, type FastAgiPeer } from './fast-agi-server.ts';
+import {
+  findDeadPort,
+  startAnsweringPeer,
+  startFloodingPeer,
+  startHangingUpPeer,
+  startMutePeer,
+  type FastAgiPeer,
+} from './fast-agi-server.ts';
 
 const client = '79161110001';
 const waitMs = 1000;
@@ -111,6 +118,25 @@ describe('the generated dialplan in a real Asterisk', function () {
       const garbage = 'SSH-2.0-OpenSSH_9.2\r\n\0\x01\xff\xfe HTTP/1.1 400 Bad Request\r\n\r\nSET VARIABLE\n"""\n';
       await load([keep(await startMutePeer(garbage)).port]);
       await reachesDefaultRoute(waitMs);
+    });
+
+    it('goes on when the server closes in the middle of a line', async () => {
+      await load([keep(await startHangingUpPeer('SET VARIABLE RL_STA')).port]);
+      await reachesDefaultRoute(0);
+    });
+
+    for (const isDeaf of [false, true]) {
+      it(`goes on when the server never stops talking${isDeaf ? ' and does not listen' : ''}`, async () => {
+        await load([keep(await startFloodingPeer({ isDeaf })).port]);
+        await reachesDefaultRoute(waitMs);
+      });
+    }
+
+    it('goes on when the server answers too late', async () => {
+      const late = keep(await startAnsweringPeer({ RL_STATUS: 'FOUND', RL_EXTENSION: '101' }, { afterMs: 2500 }));
+      await load([late.port]);
+      await reachesDefaultRoute(waitMs);
+      assert.equal(lab.witness.of('101').length, 0);
     });
 
     it('asks the next server after one that is dead and one that is mute', async () => {
