@@ -7,9 +7,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { PbxEvent } from '../src/core/pbx-event.ts';
-import type { AmiMessage } from '../src/pbx/asterisk/ami-message.ts';
-import { AmiParser } from '../src/pbx/asterisk/ami-parser.ts';
-import { LocalTime } from '../src/pbx/asterisk/local-time.ts';
+import type { AmiMessage } from '../src/pbx/asterisk/ami/ami-message.ts';
+import { AmiParser } from '../src/pbx/asterisk/ami/ami-parser.ts';
+import { LocalTime } from '../src/pbx/asterisk/csv/local-time.ts';
 import { AmiTranslator } from '../src/pbx/asterisk/translate.ts';
 
 interface ClientStream {

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { InvalidArgumentError } from 'commander';
-import { defaultLinkDeadlines } from '../pbx/asterisk/ami-link.ts';
+import { defaultLinkDeadlines } from '../pbx/asterisk/ami/ami-link.ts';
 import { NumberMask, recordCapture } from '../pbx/asterisk/record.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import type { AmiMessage } from '../pbx/asterisk/ami-message.ts';
-import type { AmiHeader } from '../pbx/asterisk/ami-message.ts';
+import type { AmiMessage } from '../pbx/asterisk/ami/ami-message.ts';
+import type { AmiHeader } from '../pbx/asterisk/ami/ami-message.ts';
 import { readAsteriskConf, type AsteriskConf, type ConfLine } from './asterisk-conf.ts';
 import { readFields, type AsteriskView } from './asterisk-view.ts';
 

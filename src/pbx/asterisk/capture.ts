@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import type { PbxEvent } from '../../core/pbx-event.ts';
-import { AmiMessage } from './ami-message.ts';
-import { AmiParser } from './ami-parser.ts';
-import { cdrDispositions, CdrLayout, stockCdrColumnsOf, translateCdr } from './cdr-row.ts';
-import { CelLayout, recogniseCelColumns, translateCel } from './cel-row.ts';
-import { CsvFramer, type CsvRecord } from './csv-record.ts';
-import { LocalTime } from './local-time.ts';
+import { AmiMessage } from './ami/ami-message.ts';
+import { AmiParser } from './ami/ami-parser.ts';
+import { cdrDispositions, CdrLayout, stockCdrColumnsOf, translateCdr } from './csv/cdr-row.ts';
+import { CelLayout, recogniseCelColumns, translateCel } from './csv/cel-row.ts';
+import { CsvFramer, type CsvRecord } from './csv/csv-record.ts';
+import { LocalTime } from './csv/local-time.ts';
 import { AmiTranslator } from './translate.ts';
 
 export type CaptureKind = 'ami' | 'cel' | 'cdr';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { celColumnOf } from './cel-row.ts';
+import { celColumnOf } from './csv/cel-row.ts';
 
 const lineless = (text: string) => !/[\r\n\0]/.test(text);
 const amiUser = z.strictObject({

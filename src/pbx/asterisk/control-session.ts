@@ -3,11 +3,11 @@ import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import AmiClient, { type AmiConnection } from 'asterisk-ami-client';
 import { Rejected, Retryable } from '../../core/errors.ts';
 import type { Clock, Log, OriginateRequest, PartStatus } from '../../core/ports.ts';
-import { LoginRefused, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami-link.ts';
-import { encodeAction, type AmiHeader, type AmiMessage } from './ami-message.ts';
-import { AmiParser } from './ami-parser.ts';
-import { Backoff, type BackoffSettings } from './backoff.ts';
-import { originateAction } from './originate.ts';
+import { LoginRefused, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami/ami-link.ts';
+import { encodeAction, type AmiHeader, type AmiMessage } from './ami/ami-message.ts';
+import { AmiParser } from './ami/ami-parser.ts';
+import { Backoff, type BackoffSettings } from './ami/backoff.ts';
+import { originateAction } from './ami/originate.ts';
 
 export interface ControlSessionSettings {
   readonly address: AmiAddress;

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PbxEvent } from '../../core/pbx-event.ts';
 import type { Clock, Log, PartStatus, PbxEventSink } from '../../core/ports.ts';
-import { AmiLink, LoginRefused, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami-link.ts';
-import type { AmiHeader, AmiMessage } from './ami-message.ts';
-import { Backoff, type BackoffSettings } from './backoff.ts';
-import type { LocalTime } from './local-time.ts';
+import { AmiLink, LoginRefused, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami/ami-link.ts';
+import type { AmiHeader, AmiMessage } from './ami/ami-message.ts';
+import { Backoff, type BackoffSettings } from './ami/backoff.ts';
+import type { LocalTime } from './csv/local-time.ts';
 import { AmiTranslator, eventClasses, eventFilters } from './translate.ts';
 
 export interface EventSessionSettings {

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { AmiLink, type AmiAddress, type AmiLinkDeadlines } from './ami-link.ts';
+import { AmiLink, type AmiAddress, type AmiLinkDeadlines } from './ami/ami-link.ts';
 
 export interface RecordOptions {
   readonly address: AmiAddress;

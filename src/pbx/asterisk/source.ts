@@ -8,15 +8,15 @@ import type {
   PbxEventSink,
   PbxSource,
 } from '../../core/ports.ts';
-import { defaultLinkDeadlines } from './ami-link.ts';
-import { defaultBackoff } from './backoff.ts';
-import { CdrReader } from './cdr-reader.ts';
-import { CelReader, type CsvReaderParts, type CsvReaderSettings } from './cel-reader.ts';
+import { defaultLinkDeadlines } from './ami/ami-link.ts';
+import { defaultBackoff } from './ami/backoff.ts';
+import { CdrReader } from './csv/cdr-reader.ts';
+import { CelReader, type CsvReaderParts, type CsvReaderSettings } from './csv/cel-reader.ts';
 import type { AsteriskConfig } from './config.ts';
 import { ControlSession } from './control-session.ts';
-import { DeviceStates } from './device-states.ts';
+import { DeviceStates } from './ami/device-states.ts';
 import { defaultEventSessionSettings, EventSession } from './event-session.ts';
-import { LocalTime } from './local-time.ts';
+import { LocalTime } from './csv/local-time.ts';
 
 export interface AsteriskParts {
   readonly cursors: CursorStore;

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import type { PbxEvent } from '../../../src/core/pbx-event.ts';
-import { defaultLinkDeadlines, LoginRefused } from '../../../src/pbx/asterisk/ami-link.ts';
+import { defaultLinkDeadlines, LoginRefused } from '../../../src/pbx/asterisk/ami/ami-link.ts';
 import { readCapture, recogniseCapture } from '../../../src/pbx/asterisk/capture.ts';
 import { NumberMask, recordCapture } from '../../../src/pbx/asterisk/record.ts';
 import { amiMessage, FakeAmi } from '../../support/fake-ami.ts';

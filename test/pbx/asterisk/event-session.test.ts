@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import type { PbxEvent } from '../../../src/core/pbx-event.ts';
 import type { PbxEventSink } from '../../../src/core/ports.ts';
-import { defaultLinkDeadlines } from '../../../src/pbx/asterisk/ami-link.ts';
+import { defaultLinkDeadlines } from '../../../src/pbx/asterisk/ami/ami-link.ts';
 import {
   defaultEventSessionSettings,
   EventSession,
   type EventSessionParts,
   type EventSessionSettings,
 } from '../../../src/pbx/asterisk/event-session.ts';
-import { LocalTime } from '../../../src/pbx/asterisk/local-time.ts';
+import { LocalTime } from '../../../src/pbx/asterisk/csv/local-time.ts';
 import { amiMessage, FakeAmi, type FakeAmiOptions } from '../../support/fake-ami.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { until } from '../../support/until.ts';
@@ -164,7 +164,7 @@ describe('the AMI event session', () => {
     const { sink, session } = follow(fake.port);
     await until(() => session.status().health === 'warning' && session.status().message.includes('write = reporting'));
     assert.equal(sink.snapshots.length, 0);
-    const { AmiMessage } = await import('../../../src/pbx/asterisk/ami-message.ts');
+    const { AmiMessage } = await import('../../../src/pbx/asterisk/ami/ami-message.ts');
     const other = follow(fake.port, {
       parts: {
         listChannels: async () => [

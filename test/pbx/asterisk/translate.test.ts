@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PbxEvent } from '../../../src/core/pbx-event.ts';
-import type { AmiMessage } from '../../../src/pbx/asterisk/ami-message.ts';
-import { AmiParser } from '../../../src/pbx/asterisk/ami-parser.ts';
+import type { AmiMessage } from '../../../src/pbx/asterisk/ami/ami-message.ts';
+import { AmiParser } from '../../../src/pbx/asterisk/ami/ami-parser.ts';
 import { readCapture } from '../../../src/pbx/asterisk/capture.ts';
-import { LocalTime } from '../../../src/pbx/asterisk/local-time.ts';
+import { LocalTime } from '../../../src/pbx/asterisk/csv/local-time.ts';
 import { AmiTranslator, eventFilters } from '../../../src/pbx/asterisk/translate.ts';
 import { amiMessage } from '../../support/fake-ami.ts';
 
@@ -116,7 +116,7 @@ describe('AMI events', () => {
     assert.deepEqual(one('BridgeEnter', { ...bridge, ...channel }), [
       { ...head, type: 'bridge-entered', bridgeId: 'b1', bridgeType: 'simple_bridge' },
     ]);
-    assert.deepEqual(one('BridgeEnter', { ...bridge, BridgeCreator: 'ConfBridge', ...channel }), [
+    assert.deepEqual(one('BridgeEnter', { ...bridge, BridgeTechnology: '', BridgeCreator: 'ConfBridge', ...channel }), [
       { ...head, type: 'bridge-entered', bridgeId: 'b1', bridgeType: 'ConfBridge' },
     ]);
     assert.deepEqual(one('BridgeLeave', { ...bridge, ...channel }), [{ ...head, type: 'bridge-left', bridgeId: 'b1' }]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { LocalTime, timeOfUniqueId } from '../../../src/pbx/asterisk/local-time.ts';
+import { LocalTime, timeOfUniqueId } from '../../../../src/pbx/asterisk/csv/local-time.ts';
 
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 

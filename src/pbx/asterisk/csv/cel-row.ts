@@ -1,4 +1,4 @@
-import type { EventOrigin, PbxEvent } from '../../core/pbx-event.ts';
+import type { EventOrigin, PbxEvent } from '../../../core/pbx-event.ts';
 import type { LocalTime } from './local-time.ts';
 
 /** What is read of a CEL record, wherever it stood: a CSV row, a database row or an AMI event. */

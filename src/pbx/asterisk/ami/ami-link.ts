@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { Rejected, Retryable } from '../../core/errors.ts';
+import { Rejected, Retryable } from '../../../core/errors.ts';
 import { encodeAction, type AmiHeader, type AmiMessage } from './ami-message.ts';
 import { AmiParser } from './ami-parser.ts';
 

@@ -1,5 +1,5 @@
-import type { PbxEvent } from '../../core/pbx-event.ts';
-import type { PartStatus } from '../../core/ports.ts';
+import type { PbxEvent } from '../../../core/pbx-event.ts';
+import type { PartStatus } from '../../../core/ports.ts';
 import { CdrLayout, translateCdr } from './cdr-row.ts';
 import { readerStatus, readHeadRows, startOf, type CsvReaderParts, type CsvReaderSettings } from './cel-reader.ts';
 import { FileTail } from './file-tail.ts';

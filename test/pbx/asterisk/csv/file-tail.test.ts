@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { appendFile, copyFile, mkdtemp, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CursorStore } from '../../../src/core/ports.ts';
-import { FileTail, type FileTailParts, type FileTailSettings } from '../../../src/pbx/asterisk/file-tail.ts';
-import { silentLog } from '../../support/silent-log.ts';
-import { until } from '../../support/until.ts';
+import type { CursorStore } from '../../../../src/core/ports.ts';
+import { FileTail, type FileTailParts, type FileTailSettings } from '../../../../src/pbx/asterisk/csv/file-tail.ts';
+import { silentLog } from '../../../support/silent-log.ts';
+import { until } from '../../../support/until.ts';
 
 class MemoryCursors implements CursorStore {
   readonly values = new Map<string, string>();

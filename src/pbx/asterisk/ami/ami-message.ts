@@ -1,4 +1,4 @@
-import { Rejected } from '../../core/errors.ts';
+import { Rejected } from '../../../core/errors.ts';
 
 /**
  * One message of an AMI stream: an event, or the response to an action. Headers are split only when first asked for,

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import type { PbxEvent } from '../../core/pbx-event.ts';
-import type { Clock, CursorStore, Log, PartStatus, PbxEventSink } from '../../core/ports.ts';
+import type { PbxEvent } from '../../../core/pbx-event.ts';
+import type { Clock, CursorStore, Log, PartStatus, PbxEventSink } from '../../../core/ports.ts';
 import { CelLayout, recogniseCelColumns, translateCel } from './cel-row.ts';
 import { CsvFramer, type CsvRecord } from './csv-record.ts';
 import { FileTail } from './file-tail.ts';

@@ -1,4 +1,4 @@
-import type { DeviceState } from '../../core/ports.ts';
+import type { DeviceState } from '../../../core/ports.ts';
 import type { AmiReply } from './ami-link.ts';
 import type { AmiHeader, AmiMessage } from './ami-message.ts';
 

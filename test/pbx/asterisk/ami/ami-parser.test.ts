@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { AmiMessage } from '../../../src/pbx/asterisk/ami-message.ts';
-import { AmiParser } from '../../../src/pbx/asterisk/ami-parser.ts';
+import type { AmiMessage } from '../../../../src/pbx/asterisk/ami/ami-message.ts';
+import { AmiParser } from '../../../../src/pbx/asterisk/ami/ami-parser.ts';
 
 function parse(
   bytes: Buffer | string,

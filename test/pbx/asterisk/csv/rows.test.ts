@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import type { PbxEvent } from '../../../src/core/pbx-event.ts';
-import { CdrLayout, stockCdrColumnsOf, translateCdr } from '../../../src/pbx/asterisk/cdr-row.ts';
+import type { PbxEvent } from '../../../../src/core/pbx-event.ts';
+import { CdrLayout, stockCdrColumnsOf, translateCdr } from '../../../../src/pbx/asterisk/csv/cdr-row.ts';
 import {
   advancedCelColumns,
   CelLayout,
   recogniseCelColumns,
   sampleCelColumns,
   translateCel,
-} from '../../../src/pbx/asterisk/cel-row.ts';
-import { splitCsvRecord } from '../../../src/pbx/asterisk/csv-record.ts';
-import { LocalTime } from '../../../src/pbx/asterisk/local-time.ts';
+} from '../../../../src/pbx/asterisk/csv/cel-row.ts';
+import { splitCsvRecord } from '../../../../src/pbx/asterisk/csv/csv-record.ts';
+import { LocalTime } from '../../../../src/pbx/asterisk/csv/local-time.ts';
 
 const utc = () => new LocalTime('UTC');
 

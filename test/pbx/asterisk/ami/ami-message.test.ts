@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Rejected } from '../../../src/core/errors.ts';
-import { encodeAction, type AmiHeader } from '../../../src/pbx/asterisk/ami-message.ts';
-import { originateAction } from '../../../src/pbx/asterisk/originate.ts';
-import { readActions } from '../../support/fake-ami.ts';
+import { Rejected } from '../../../../src/core/errors.ts';
+import { encodeAction, type AmiHeader } from '../../../../src/pbx/asterisk/ami/ami-message.ts';
+import { originateAction } from '../../../../src/pbx/asterisk/ami/originate.ts';
+import { readActions } from '../../../support/fake-ami.ts';
 
 const hostile = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 30 }),

@@ -1,5 +1,5 @@
-import { Rejected } from '../../core/errors.ts';
-import type { OriginateRequest } from '../../core/ports.ts';
+import { Rejected } from '../../../core/errors.ts';
+import type { OriginateRequest } from '../../../core/ports.ts';
 import type { AmiHeader } from './ami-message.ts';
 
 /** Contexts of the generated dialplan: one rings employees only, the other dials the client as that employee. */

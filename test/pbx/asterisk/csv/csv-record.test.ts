@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { CsvFramer, splitCsvRecord, type CsvRecord } from '../../../src/pbx/asterisk/csv-record.ts';
+import { CsvFramer, splitCsvRecord, type CsvRecord } from '../../../../src/pbx/asterisk/csv/csv-record.ts';
 
 function frame(text: string, pieces: readonly number[] = [], options: { maxRecordBytes?: number } = {}): CsvRecord[] {
   const bytes = Buffer.from(text);

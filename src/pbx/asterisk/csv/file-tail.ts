@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CursorStore, Log } from '../../core/ports.ts';
+import type { CursorStore, Log } from '../../../core/ports.ts';
 import { CsvFramer, type CsvRecord } from './csv-record.ts';
 
 export interface FileTailSettings {
