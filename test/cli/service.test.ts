@@ -8,13 +8,8 @@ import { addContactsCommand } from '../../src/cli/contacts.ts';
 import { addDeliveriesCommand } from '../../src/cli/deliveries.ts';
 import { addLookupCommand } from '../../src/cli/lookup.ts';
 import { addStatusCommand } from '../../src/cli/status.ts';
-import { createLocalCrm } from '../../src/crm/local/adapter.ts';
-import { localCrmConfig } from '../../src/crm/local/config.ts';
-import { numberingConfig } from '../../src/numbering/config.ts';
-import { createNumberPlan } from '../../src/numbering/number-plan.ts';
-import { openDatabase, type Database } from '../../src/storage/connection.ts';
-import { migrateDatabase } from '../../src/storage/migrate.ts';
 import { ensureLocalToken } from '../../src/web/local-token.ts';
+import { openBook } from '../web/book.ts';
 import { fullToken, openHouse, readToken, type House, type HouseOptions } from '../web/house.ts';
 import { runCommand } from './terminal.ts';
 
@@ -178,19 +173,9 @@ describe('commands that ask the running service', () => {
 
   describe('contacts', () => {
     async function openWithBook() {
-      const database: Database = await openDatabase({ kind: 'sqlite', path: join(folder, 'ledger.db') });
-      closers.push(() => database.close());
-      await migrateDatabase(database);
-      const plan = createNumberPlan(numberingConfig.parse({ country: 'RU' }));
-      const clock = { now: () => new Date() };
-      const { book } = createLocalCrm({
-        name: 'local',
-        config: localCrmConfig.parse({}),
-        db: database.knex,
-        numbers: plan,
-        clock,
-      });
-      await open({ parts: { contactBook: book, toClientNumber: (raw) => plan.toClientNumber(raw) } });
+      const { book, parts, close } = await openBook(join(folder, 'ledger.db'));
+      closers.push(close);
+      await open({ parts });
       return book;
     }
     const write = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, name), content);
