@@ -1,6 +1,7 @@
+import { customizeAnswer } from './autodistribution-hook.ts';
 import { renderCallerName, toDisplay, type CallerNameSettings } from './caller-name.ts';
-import { withDeadline, type ContactFinding, type ContactSearch } from './contact-search.ts';
-import { chooseExtensions, isDialable, type Choice, type DistributionPolicy, type StepNote } from './distribution.ts';
+import type { ContactFinding, ContactSearch } from './contact-search.ts';
+import { chooseExtensions, type Choice, type DistributionPolicy, type StepNote } from './distribution.ts';
 import type { EmployeeDirectory } from './employees.ts';
 import type { Hooks } from './hooks.ts';
 import type { Clock, Contact, DeviceState, Employee, Log, NumberPlan } from './ports.ts';
@@ -71,7 +72,10 @@ export interface CallerLookupParts {
   readonly log: Log;
 }
 
-/** Answers the dialplan: who should get this call, and what the phone should show. Never rejects. */
+/**
+ * Answers the dialplan: who should get this call, and what the phone should show. A CRM or hook that fails only changes
+ * the answer; it rejects for a bug alone.
+ */
 export class CallerLookup {
   readonly #parts: CallerLookupParts;
   readonly #settings: CallerLookupSettings;
@@ -83,41 +87,35 @@ export class CallerLookup {
 
   /** Who should get the call. `at` is when it rings, for trials of another moment. */
   async distribute(question: CallerQuestion, at = this.#parts.clock.now(), note?: StepNote): Promise<CallerAnswer> {
-    const hook = this.#parts.customizeAutodistribution;
+    const { customizeAutodistribution: hook, directory, monotonicMs, log } = this.#parts;
     const deadlineMs = question.askedAtMs + this.#settings.deadlineMs;
     const caller = await this.#findCaller(question, deadlineMs - (hook ? this.#settings.hookMs : 0), note);
     const choice = this.#choose(caller, at, note);
-    const answer: CallerAnswer = {
+    let answer: CallerAnswer = {
+      ...this.#describe(caller, question),
       status: choice ? 'FOUND' : caller.finding.status === 'FOUND' ? 'NOT_FOUND' : caller.finding.status,
       extension: choice?.extension ?? null,
       deputies: choice?.deputies ?? [],
-      name: this.#nameOf(caller, question),
-      contact: caller.finding.status === 'FOUND' ? caller.finding.contact : null,
-      crm: caller.finding.status === 'FOUND' ? caller.finding.crm : null,
       employee: choice?.employee ?? null,
-      error: 'error' in caller.finding ? caller.finding.error : null,
     };
-    const final = hook ? await this.#askHook(hook, question, answer, deadlineMs, note) : answer;
-    note?.(
-      'answer',
-      `${final.status}${final.extension === null ? '' : ` ${[final.extension, ...final.deputies].join(', ')}`}`,
-    );
-    return final;
+    if (hook) {
+      const toName = (text: string) => this.toDisplay(text);
+      const timeoutMs = deadlineMs - monotonicMs();
+      answer = await customizeAnswer(hook, { question, answer, timeoutMs, directory, toName, log, note });
+    }
+    note?.('answer', [answer.status, answer.extension, ...answer.deputies].filter((part) => part !== null).join(' '));
+    return answer;
   }
 
   /** Only what the phone should show; FOUND when the caller is known. */
   async callerName(question: CallerQuestion, note?: StepNote): Promise<CallerAnswer> {
     const caller = await this.#findCaller(question, question.askedAtMs + this.#settings.deadlineMs, note);
-    const { finding } = caller;
     return {
-      status: caller.colleague ? 'FOUND' : finding.status,
+      ...this.#describe(caller, question),
+      status: caller.colleague ? 'FOUND' : caller.finding.status,
       extension: null,
       deputies: [],
-      name: this.#nameOf(caller, question),
-      contact: finding.status === 'FOUND' ? finding.contact : null,
-      crm: finding.status === 'FOUND' ? finding.crm : null,
       employee: caller.colleague,
-      error: 'error' in finding ? finding.error : null,
     };
   }
 
@@ -158,38 +156,36 @@ export class CallerLookup {
   }
 
   async #findCaller(question: CallerQuestion, deadlineMs: number, note?: StepNote): Promise<Caller> {
-    const { numberPlan, directory, search, log } = this.#parts;
-    try {
-      const number = numberPlan.toClientNumber(question.callerNumber);
-      note?.('number', number ?? 'withheld');
-      if (number === null) return { finding: { status: 'NOT_FOUND' }, colleague: null };
-      const colleague = directory.byExtension(number) ?? directory.byMobile(number);
-      if (colleague) {
-        note?.('employees', `the caller is ${colleague.name}`);
-        return { finding: { status: 'NOT_FOUND' }, colleague };
-      }
-      return { finding: await search.find(number, deadlineMs, note), colleague: null };
-    } catch (error) {
-      log.error({ error }, 'looking up a caller failed');
-      return { finding: { status: 'ERROR', error: String(error) }, colleague: null };
-    }
+    const { numberPlan, directory, search } = this.#parts;
+    const number = numberPlan.toClientNumber(question.callerNumber);
+    note?.('number', number ?? 'withheld');
+    if (number === null) return { finding: { status: 'NOT_FOUND' }, colleague: null };
+    const colleague = directory.byExtension(number) ?? directory.byMobile(number);
+    if (!colleague) return { finding: await search.find(number, deadlineMs, note), colleague: null };
+    note?.('employees', `the caller is ${colleague.name}`);
+    return { finding: { status: 'NOT_FOUND' }, colleague };
   }
 
   #choose({ finding }: Caller, at: Date, note?: StepNote): Choice | null {
     if (finding.status !== 'FOUND') return null;
-    const { directory, stateOf, log } = this.#parts;
+    const { directory, stateOf } = this.#parts;
     const { responsibleId } = finding.contact;
     const responsible = responsibleId === null ? null : directory.byCrmUser(finding.crm, responsibleId);
     if (!responsible) {
       note?.('responsible', responsibleId === null ? 'the contact has none' : `no employee is user ${responsibleId}`);
       return null;
     }
-    try {
-      return chooseExtensions({ responsible, directory, stateOf, policy: this.#settings.policy, at, note });
-    } catch (error) {
-      log.error({ error }, 'choosing an employee failed');
-      return null;
-    }
+    return chooseExtensions({ responsible, directory, stateOf, policy: this.#settings.policy, at, note });
+  }
+
+  #describe(caller: Caller, question: CallerQuestion): Pick<CallerAnswer, 'name' | 'contact' | 'crm' | 'error'> {
+    const { finding } = caller;
+    return {
+      name: this.#nameOf(caller, question),
+      contact: finding.status === 'FOUND' ? finding.contact : null,
+      crm: finding.status === 'FOUND' ? finding.crm : null,
+      error: 'error' in finding ? finding.error : null,
+    };
   }
 
   #nameOf({ finding, colleague }: Caller, { callerName, trunk, did }: CallerQuestion): string {
@@ -202,52 +198,6 @@ export class CallerLookup {
     // Of a stranger only the line can be told, and only where the template asks for it.
     if (!/\{\{\s*trunk\s*\}\}/.test(this.#settings.name.template)) return '';
     return renderCallerName({ name: callerName || null, company: null, trunk: label }, this.#settings.name);
-  }
-
-  async #askHook(
-    hook: Hooks['customize_autodistribution'],
-    question: CallerQuestion,
-    answer: CallerAnswer,
-    deadlineMs: number,
-    note?: StepNote,
-  ): Promise<CallerAnswer> {
-    const { log, monotonicMs } = this.#parts;
-    const own = { number: answer.extension ?? '', name: answer.name };
-    const { callerNumber, trunk } = question;
-    let changed: { readonly number: string; readonly name: string } = own;
-    try {
-      const asked = hook({
-        ...own,
-        requestData: question.requestData,
-        ...(callerNumber && { from: callerNumber }),
-        ...(trunk && { trunk }),
-        ...(answer.contact && { entity: answer.contact }),
-        ...(answer.error && { error: answer.error }),
-      });
-      changed = await withDeadline(asked, deadlineMs - monotonicMs(), () => own);
-    } catch (error) {
-      log.warn({ error }, 'the hook customize_autodistribution failed; the own answer is used');
-    }
-    const number =
-      typeof changed?.number === 'string' && (changed.number === '' || isDialable(changed.number))
-        ? changed.number
-        : own.number;
-    const name =
-      typeof changed?.name === 'string' && changed.name !== own.name ? this.toDisplay(changed.name) : own.name;
-    note?.(
-      'hook',
-      number === own.number && name === own.name ? 'changed nothing' : `number "${number}", name "${name}"`,
-    );
-    if (number === own.number) return { ...answer, name };
-    if (number === '') return { ...answer, name, status: 'NOT_FOUND', extension: null, deputies: [], employee: null };
-    return {
-      ...answer,
-      name,
-      status: 'FOUND',
-      extension: number,
-      deputies: answer.deputies.filter((deputy) => deputy !== number),
-      employee: this.#parts.directory.byExtension(number),
-    };
   }
 }
 

@@ -66,7 +66,7 @@ export function makeHarmless(text: string): string {
       )
       .replace(/(?!\u200d)[\p{C}\ufffd]/gu, '')
       .replace(/["`,;:?$%^~=&|\\<>[\]{}]/g, (sign) => harmless[sign]!)
-      .replace(/\( *\)/g, ' ')
+      .replace(/\([ ()]*\)/g, ' ')
       .replace(/ {2,}/g, ' ')
       .replace(/^[ \-/]+|[ \-/]+$/g, '')
   );
@@ -85,14 +85,16 @@ export function cutName(text: string): string {
     bytes += size;
     count += 1;
   }
-  return result.trimEnd();
+  return result;
 }
 
 /** The text for the phone's display from any text: harmless, transliterated if so set, and cut. */
 export function toDisplay(text: string, transliterate: CallerNameSettings['transliterate']): string {
   const clean = makeHarmless(text);
   // What a transliteration brings in is no more trusted than the name itself.
-  return cutName(transliterate === null ? clean : makeHarmless(transliterate(clean)));
+  const shown = transliterate === null ? clean : makeHarmless(transliterate(clean));
+  // The cut may leave a loose end.
+  return makeHarmless(cutName(shown));
 }
 
 /**

@@ -104,6 +104,8 @@ export class ContactSearch {
   }
 
   async #askLive(source: ContactSource, key: string, number: string, deadlineMs: number): Promise<LiveAnswer> {
+    // Our own lateness is no fault of the CRM's.
+    if (deadlineMs <= this.#monotonicMs()) return timedOut(source);
     let flight = this.#inFlight.get(key);
     if (!flight) {
       if (!this.#breakers.get(source.name)!.mayTry()) {
