@@ -283,7 +283,7 @@ function outsideNumberOf(leg: ChannelFacts, view: CallView, plan: NumberPlan): s
   const trunk = trunkOf(leg);
   const runs = view.channels
     .flatMap((channel) => channel.apps)
-    .filter((run) => run.app.toLowerCase() === 'dial' && run.at <= startOf(leg) + 100)
+    .filter((run) => run.app.toLowerCase() === 'dial' && run.at <= (leg.answered?.at ?? startOf(leg)) + 100)
     .sort((a, b) => b.at - a.at);
   const target = runs
     .flatMap((run) => run.args.split(',')[0]!.split('&'))

@@ -135,9 +135,6 @@ function addName(names: ChannelFacts['names'], at: number, name: string): Channe
   return [...names.slice(0, index + 1), { at, name }, ...names.slice(index + 1)];
 }
 
-/** Two reports of the same thing by AMI and CEL lie milliseconds apart. */
-const sameRunMs = 1500;
-
 /** The channel with this event folded in; the same object when the event says nothing new. */
 export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFacts {
   const rank = rankOf(event.origin);
@@ -189,16 +186,16 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
     }
     case 'app': {
       const isLive = event.origin === 'ami';
-      const known = named.apps.find(
-        (run) => run.app === event.app && run.args === event.args && Math.abs(run.at - event.at) < sameRunMs,
-      );
+      // The same work told twice, by AMI and CEL or by each CEL row while it goes on, is one run.
+      const known = named.apps.find((run) => run.app === event.app && run.args === event.args);
       if (known === undefined) {
         const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive };
         return { ...named, apps: insertByTime(named.apps, run) };
       }
       const at = Math.min(known.at, event.at);
       if (at === known.at && (known.isLive || !isLive)) return named;
-      return { ...named, apps: named.apps.map((run) => (run === known ? { ...run, at, isLive: run.isLive || isLive } : run)) };
+      const rest = named.apps.filter((run) => run !== known);
+      return { ...named, apps: insertByTime(rest, { ...known, at, isLive: known.isLive || isLive }) };
     }
     case 'recording':
       return change(named, { recordings: addRecording(named.recordings, { at: event.at, path: event.path }) });

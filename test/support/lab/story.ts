@@ -8,7 +8,8 @@ import type { Release } from './provision.ts';
 export type Seconds = readonly [min: number, max: number];
 
 export interface ExpectedConversation {
-  readonly extension: string | null;
+  /** One of several where chance decides. */
+  readonly extension: string | null | readonly string[];
   /** Absent where the rules do not say it (a phone that rang elsewhere). */
   readonly result?: CallResult;
   readonly registered: boolean;
@@ -68,7 +69,7 @@ export function answered(
 }
 /** The one conversation of a call that came to nothing. */
 export function unanswered(
-  extension: string | null,
+  extension: ExpectedConversation['extension'],
   result: CallResult,
   more: Partial<ExpectedConversation> = {},
 ): ExpectedConversation {

@@ -1,4 +1,4 @@
-import type { EventOrigin, PbxEvent } from '../../../core/pbx-event.ts';
+import type { EventHead, EventOrigin, PbxEvent } from '../../../core/pbx-event.ts';
 import type { LocalTime } from './local-time.ts';
 
 /** What is read of a CEL record, wherever it stood: a CSV row, a database row or an AMI event. */
@@ -269,6 +269,8 @@ export function translateCel(source: string, record: CelRecord, events: PbxEvent
       break;
     case 'ANSWER':
       events.push({ ...head, type: 'answered' });
+      // A second Dial in a row starts no application of another name, so that only this row shows whom it dialled.
+      if (record.app === 'Dial') pushApp(record, head, events);
       break;
     case 'HANGUP': {
       const extra = readExtra(record.extra);
@@ -280,14 +282,11 @@ export function translateCel(source: string, record: CelRecord, events: PbxEvent
       events.push({ ...head, type: 'hung-up', cause: null, dialStatus: null });
       break;
     case 'APP_START':
-      events.push({
-        ...head,
-        type: 'app',
-        app: record.app,
-        args: record.appArguments,
-        context: record.context,
-        exten: record.exten,
-      });
+      pushApp(record, head, events);
+      if (record.app === 'MixMonitor') {
+        const path = record.appArguments.split(',', 1)[0]!;
+        if (path !== '') events.push({ ...head, type: 'recording', path });
+      }
       break;
     case 'BRIDGE_ENTER': {
       const extra = readExtra(record.extra);
@@ -361,6 +360,17 @@ export function translateCel(source: string, record: CelRecord, events: PbxEvent
       events.push({ ...head, type: 'call-ended' });
       break;
   }
+}
+
+function pushApp(record: CelRecord, head: EventHead, events: PbxEvent[]): void {
+  events.push({
+    ...head,
+    type: 'app',
+    app: record.app,
+    args: record.appArguments,
+    context: record.context,
+    exten: record.exten,
+  });
 }
 
 /** The `;2` half of a Local pair runs dialplan like a caller although another channel made it. */

@@ -22,6 +22,7 @@ import {
   assertRangInVain,
   assertTalked,
   unanswered,
+  unregistered,
   type ExpectedConversation,
   type Story,
 } from '../story.ts';
@@ -203,7 +204,10 @@ const clickNoEmployee: Story = {
       direction: 'outbound',
       client: '+79161110002',
       result: 'failed',
-      conversations: [unanswered('101', 'failed', { requestId: 'request-no-employee' })],
+      conversations: [
+        // The client was never called, so a CRM is told nothing; the ledger keeps the failed request.
+        unregistered('101', 'rule:click_to_call_unanswered', { result: 'failed', requestId: 'request-no-employee' }),
+      ],
     },
   ],
 };
