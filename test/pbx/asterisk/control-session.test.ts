@@ -25,7 +25,7 @@ describe('the AMI control session', () => {
     const session = new ControlSession(
       {
         address: { host: '127.0.0.1', port, username: 'control', secret: 'secret' },
-        deadlines: { ...defaultLinkDeadlines, connectMs: 150, loginMs: 150, ...deadlines },
+        deadlines: { ...defaultLinkDeadlines, ...deadlines },
         backoff: { firstMs: 10, maxMs: 40 },
         refusedRetryMs: 20,
       },
@@ -344,7 +344,7 @@ describe('the AMI control session', () => {
     it('here it is given up at the deadline, and its connection closed', async () => {
       for (const options of [{ isDeaf: true }, { isMute: true }]) {
         const fake = await serve(options);
-        const session = open(fake.port);
+        const session = open(fake.port, { connectMs: 100, loginMs: 100 });
         await until(() => fake.connections.length >= 2);
         await until(() => fake.connections[0]!.isClosed);
         assert.match(session.status().message, /did not answer the login/);
@@ -364,7 +364,7 @@ describe('the AMI control session', () => {
     it('here it is noticed at the deadline of a ping, and made again', async () => {
       let isDead = false;
       const fake = await serve({ answer: () => (isDead ? '' : undefined) });
-      const session = open(fake.port, { pingEveryMs: 20, pingMs: 40 });
+      const session = open(fake.port, { pingEveryMs: 20, pingMs: 100 });
       await isConnected(session);
       isDead = true;
       await until(() => fake.connections[0]!.isClosed);

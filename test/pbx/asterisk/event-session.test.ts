@@ -72,7 +72,7 @@ describe('the AMI event session', () => {
       {
         ...defaultEventSessionSettings,
         address: { host: '127.0.0.1', port, username: 'events', secret: options.secret ?? 'secret' },
-        deadlines: { ...defaultLinkDeadlines, connectMs: 200, loginMs: 200 },
+        deadlines: defaultLinkDeadlines,
         backoff: { firstMs: 10, maxMs: 40 },
         refusedRetryMs: 20,
         ...options.settings,
@@ -212,7 +212,7 @@ describe('the AMI event session', () => {
   it('gives up a server that accepts and stays silent, at the deadline', async () => {
     for (const options of [{ isMute: true }, { isDeaf: true }]) {
       const fake = await serve(options);
-      follow(fake.port);
+      follow(fake.port, { settings: { deadlines: { ...defaultLinkDeadlines, connectMs: 100, loginMs: 100 } } });
       await until(() => fake.connections.length >= 2);
       await until(() => fake.connections[0]!.isClosed);
     }
@@ -233,7 +233,7 @@ describe('the AMI event session', () => {
     let isDead = false;
     const fake = await serve({ answer: () => (isDead ? '' : undefined) });
     const { sink } = follow(fake.port, {
-      settings: { deadlines: { ...defaultLinkDeadlines, pingEveryMs: 30, pingMs: 30 } },
+      settings: { deadlines: { ...defaultLinkDeadlines, pingEveryMs: 30, pingMs: 100 } },
     });
     await online(sink);
     await until(() => fake.actions.some((action) => action.get('Action') === 'Ping'));

@@ -147,7 +147,7 @@ export class AmiLink {
     this.#socket.destroy();
     for (const { reject, timer } of this.#requests.values()) {
       clearTimeout(timer);
-      reject(new Retryable(`The AMI connection was lost: ${reason}`));
+      reject(new Retryable(this.#isLoggedIn ? `The AMI connection was lost: ${reason}` : reason));
     }
     this.#requests.clear();
     this.#endWith(reason);
