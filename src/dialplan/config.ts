@@ -141,7 +141,7 @@ export const dialplanConfig = z
     asteriskFolder: path().default('/etc/asterisk'),
     includeFrom: z
       .string()
-      .regex(/^[A-Za-z0-9_.-]+\.conf$/, 'must be the name of a file such as extensions.conf')
+      .regex(/^(?:[A-Za-z0-9_-]+\/)*[A-Za-z0-9_.-]+\.conf$/, 'must be the name of a file such as extensions.conf')
       .nullable()
       .default(null)
       .describe('The file that includes ours; null: extensions.conf, or extensions_custom.conf with FreePBX'),

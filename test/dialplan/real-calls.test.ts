@@ -229,6 +229,62 @@ describe('the generated dialplan in a real Asterisk', function () {
     });
   });
 
+  describe("in a context of the owner's", () => {
+    /** Asks, keeps the answer in variables, transfers to the number in one of them, and has lines after that. */
+    const ownersContext = `[owners-entry]
+exten => 7000001,1,Answer()
+ same => n,Set(TIMEOUT(absolute)=50)
+ same => n,Gosub(ringledger-distribute,s,1(\${EXTEN},shop))
+ same => n,Set(OWNER_SAW=\${RL_STATUS}/\${TIMEOUT(absolute)})
+ same => n,GotoIf($["\${RL_STATUS}" = "FOUND"]?known:usual)
+ same => n(known),Dial(PJSIP/\${RL_EXTENSION},2)
+ same => n(usual),Dial(PJSIP/104,10)
+exten => 7000002,1,Gosub(ringledger-caller-name,s,1(\${EXTEN},shop))
+ same => n,Dial(PJSIP/104,10)
+`;
+    const loadOwners = (port: number) =>
+      lab.loadDialplan({
+        ...filesFor([`127.0.0.1:${port}`]),
+        'owner.conf': `${ownersContext}\n[ringledger-inbound](+)\nexten => _700000[12],1,Goto(owners-entry,\${EXTEN},1)\n`,
+        'inbound.conf': '[ringledger-inbound]\n',
+      });
+
+    it('answers in variables and comes back, also when nobody picks up', async () => {
+      const server = keep(await startAnsweringPeer({ RL_STATUS: 'FOUND', RL_EXTENSION: '101' }));
+      await loadOwners(server.port);
+      await lab.script({ '101': [busy()], '104': [answer(), stay()] });
+      const call = await lab.call({ from: client, to: '7000001', then: [talk(1), hangUp()] });
+      await answered('104');
+      await call.ended;
+      assert.equal(lab.witness.of('101').length, 1);
+      assert.equal(server.heads[0]?.get('agi_arg_3'), 'shop');
+      assert.match(variable('OWNER_SAW')[0]?.['Value'] ?? '', /^FOUND\/(49\.\d+|50)$/);
+    });
+
+    it("comes back from a mute server with the owner's own time limit in force", async () => {
+      await loadOwners(keep(await startMutePeer()).port);
+      await lab.script({ '104': [answer(), stay()] });
+      const call = await lab.call({ from: client, to: '7000001', then: [talk(3), hangUp()] });
+      await answered('104');
+      await call.ended;
+      assert.match(variable('OWNER_SAW')[0]?.['Value'] ?? '', /^\/(49\.\d+|50)$/);
+    });
+
+    it('only names the caller', async () => {
+      const server = keep(await startAnsweringPeer({ RL_STATUS: 'NOT_FOUND', RL_NAME: 'Romashka' }));
+      await loadOwners(server.port);
+      await lab.script({ '104': [answer(), stay()] });
+      const call = await lab.call({ from: client, to: '7000002', then: [talk(1), hangUp()] });
+      await answered('104');
+      await call.ended;
+      assert.equal(server.heads[0]?.get('agi_network_script'), 'caller-name');
+      const leg = events.find(
+        ({ Event, DestChannel = '' }) => Event === 'DialBegin' && DestChannel.startsWith('PJSIP/104'),
+      );
+      assert.equal(leg?.['CallerIDName'], 'Romashka');
+    });
+  });
+
   describe('calls out', () => {
     it('sends the employee through the trunk under the number of the company, marked and recorded', async () => {
       await load([await findDeadPort()], { recording: { folder: `${lab.pbx.settings.folders.spool}/monitor` } });
