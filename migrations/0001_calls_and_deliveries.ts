@@ -31,7 +31,9 @@ export async function up(knex: Knex): Promise<void> {
     table.index(['did', 'started_at', 'id'], 'calls_by_did');
     table.index(['result', 'started_at', 'id'], 'calls_by_result');
   });
+  // One to restore after a start, one for lists.
   await knex.raw('create index calls_open on calls (source) where ended_at is null');
+  await knex.raw('create index calls_open_by_start on calls (started_at, id) where ended_at is null');
 
   await knex.schema.createTable('call_links', (table) => {
     table.text('source').notNullable();

@@ -13,9 +13,14 @@ export const databaseConfigSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('postgres'),
     /** `postgres://user:password@host:5432/name` */
-    url: z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgres://'),
+    url: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+      .refine((url) => URL.canParse(url), 'is no URL: special characters of the password must be percent-encoded'),
     /** Most connections of this node. */
     maxConnections: z.number().int().min(2).max(100).default(10),
+    /** A statement without an answer is given up after this, and its connection with it. */
+    queryTimeoutMs: z.number().int().min(100).default(15_000),
   }),
 ]);
 

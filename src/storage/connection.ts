@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import knex from 'knex';
 import type { Knex } from 'knex';
 import pg from 'pg';
+import type { z } from 'zod';
 import { databaseConfigSchema } from './config.ts';
 import type { DatabaseConfig } from './config.ts';
 import { DatabaseUnusable, isDamaged } from './errors.ts';
@@ -24,8 +25,6 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** A statement that has no answer after this is given up; knex and pg wait for ever by default. */
-const queryTimeoutMs = 15_000;
 const connectTimeoutMs = 5_000;
 const busyTimeoutMs = 5_000;
 
@@ -81,6 +80,8 @@ class DeadlinePostgresDialect extends PostgresDialect {
   }
 }
 
+type PostgresSettings = Extract<z.output<typeof databaseConfigSchema>, { kind: 'postgres' }>;
+
 /** int8 and numeric as numbers: our ids, times and counts stay far below 2^53. Only on our connections. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format: 'text' | 'binary') =>
@@ -119,7 +120,7 @@ function openSqliteDatabase(path: string): Database {
   };
 }
 
-function openPostgresDatabase(url: string, maxConnections: number): Database {
+function openPostgresDatabase({ url, maxConnections, queryTimeoutMs }: PostgresSettings): Database {
   const settings: pg.ClientConfig = {
     connectionString: url,
     application_name: 'ringledger',
@@ -153,10 +154,7 @@ function openPostgresDatabase(url: string, maxConnections: number): Database {
  */
 export async function openDatabase(config: DatabaseConfig): Promise<Database> {
   const checked = databaseConfigSchema.parse(config);
-  const database =
-    checked.kind === 'sqlite'
-      ? openSqliteDatabase(checked.path)
-      : openPostgresDatabase(checked.url, checked.maxConnections);
+  const database = checked.kind === 'sqlite' ? openSqliteDatabase(checked.path) : openPostgresDatabase(checked);
   try {
     await database.knex.raw('select 1');
     return database;

@@ -67,6 +67,10 @@ describe('the gate of a CRM', () => {
     gate.failed(10_000_000, 60_000);
     assert.equal(gate.isOpen(10_059_999), false);
     assert.equal(gate.isOpen(10_060_000), true);
-    assert.equal(gate.isOpen(10_000_000 - 3_600_000), true);
+    const setBack = 10_000_000 - 3_600_000;
+    assert.equal(gate.isOpen(setBack), true);
+    gate.failed(setBack, 1_000);
+    assert.equal(gate.isOpen(setBack + 999), false);
+    assert.equal(gate.isOpen(setBack + 15_000), true);
   });
 });

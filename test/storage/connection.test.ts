@@ -201,6 +201,7 @@ describe('the database', () => {
 
   it('refuses a configuration that it does not understand', async () => {
     await assert.rejects(openDatabase({ kind: 'postgres', url: 'mysql://x' }), /must begin with postgres/);
+    await assert.rejects(openDatabase({ kind: 'postgres', url: 'postgres://u:p#w@h:x/y' }), /percent-encoded/);
     await assert.rejects(openDatabase({ kind: 'sqlite', path: '' }));
   });
 });

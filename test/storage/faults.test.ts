@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,6 +30,32 @@ function startProcess(name: string, config: DatabaseConfig, ...args: readonly st
   return spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify(config), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+}
+
+/** Stands between us and a server's socket, and can let everything vanish without a word. */
+async function startProxy(target: string) {
+  const pairs: [Socket, Socket][] = [];
+  const proxy = { isSilent: false, port: 0, stop: async () => undefined as void };
+  const server = createServer((client) => {
+    const upstream = connect(target);
+    pairs.push([client, upstream]);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.on('data', (bytes) => proxy.isSilent || to.write(bytes));
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  proxy.port = (server.address() as AddressInfo).port;
+  proxy.stop = async () => {
+    for (const socket of pairs.flat()) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  };
+  return proxy;
 }
 
 /** Every call that is in the ledger is there whole and once; returns their numbers. */
@@ -127,6 +155,26 @@ describe('the storage under faults', function () {
       const lost = await knex('delivery_attempts').where({ node: 'a', result: 'lost' }).select('id');
       assert.ok(lost.length >= 1 && lost.length <= 4, `${lost.length} leases were taken over`);
     });
+  });
+
+  it('gives up a PostgreSQL that no packet reaches, and is itself again when the network is back', async () => {
+    const cluster = await startPostgresCluster();
+    clean.push(() => cluster.remove());
+    const proxy = await startProxy(join(cluster.socketFolder, '.s.PGSQL.5432'));
+    clean.push(() => proxy.stop());
+    const url = `postgres://postgres@127.0.0.1:${proxy.port}/postgres`;
+    const database = await openDatabase({ kind: 'postgres', url, queryTimeoutMs: 300 });
+    clean.push(() => database.close());
+    await migrateDatabase(database);
+    const store = createCallStore({ database, crms: ['kommo'], settleMs: 0, clock });
+    await store.save([numberedChange(0, 2)]);
+    proxy.isSilent = true;
+    const startedAt = performance.now();
+    await assert.rejects(store.save([numberedChange(1, 2)]), isUnavailable);
+    assert.ok(performance.now() - startedAt < 5_000);
+    proxy.isSilent = false;
+    for (let n = 1; n < 20; n++) await store.save([numberedChange(n, 2)]);
+    assert.equal((await readWholeCalls(database)).length, 20);
   });
 
   it('loses no event while PostgreSQL is down, and saves each once when it is back', async () => {

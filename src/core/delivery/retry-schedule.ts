@@ -61,7 +61,8 @@ export class CrmGate {
     this.#failures++;
     const rounds = Math.floor(this.#failures / this.#concurrency);
     const silenceMs = this.isDown ? Math.min(longestSilenceMs, retryDelayMs(rounds, { random: this.#random })) : 0;
-    this.#closed = { from: now, until: Math.max(this.#closed.until, now + silenceMs, now + (retryAfterMs ?? 0)) };
+    const stillUntil = this.isOpen(now) ? 0 : this.#closed.until;
+    this.#closed = { from: now, until: Math.max(stillUntil, now + silenceMs, now + (retryAfterMs ?? 0)) };
   }
 
   /** True when this is the answer that ends a time of silence. An answer to what was asked before says nothing. */
