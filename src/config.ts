@@ -98,6 +98,8 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 
+const outline = outlineOf(configSchema);
+
 export interface LoadedConfig {
   readonly config: Config;
   /** Null: there is no file, everything is at its default. */
@@ -151,7 +153,6 @@ export function parseConfig(given: {
   readonly cwd?: string;
 }): LoadedConfig {
   const { file, text, env } = given;
-  const outline = outlineOf(configSchema);
   const source = readYaml(text, file ?? 'configuration', outline);
   if (source.faults.length > 0) throw new ConfigError(source.faults);
 

@@ -1,4 +1,6 @@
 import { localTokenFile, type LoadedConfig } from '../config.ts';
+import { DatabaseUnusable } from '../storage/errors.ts';
+import { CannotListen } from '../web/server.ts';
 import { UserFault, type AddCommand, type CliContext } from './context.ts';
 import { createSystemdNotice } from './systemd-notice.ts';
 
@@ -33,7 +35,9 @@ export function createStartCommand({ startService, signals, exit }: StartParts):
         const stopRequested = new Promise<string>((resolve) => {
           for (const signal of ['SIGTERM', 'SIGINT']) signals.once(signal, () => resolve(signal));
         });
-        const service = await startService(loaded);
+        const service = await startService(loaded).catch((error: unknown) => {
+          throw toUserFault(error);
+        });
         notice.ready();
         say(context, 'Ready.');
         const signal = await stopRequested;
@@ -44,6 +48,19 @@ export function createStartCommand({ startService, signals, exit }: StartParts):
         say(context, 'Stopped.');
       });
   };
+}
+
+const listenCodes = ['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND'];
+
+/** What a person can mend is told without a stack trace; a bug keeps its own. */
+function toUserFault(error: unknown): unknown {
+  if (error instanceof DatabaseUnusable || error instanceof CannotListen) return new UserFault(error.message);
+  if (!(error instanceof Error) || !('syscall' in error) || error.syscall !== 'listen') return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !listenCodes.includes(code)) return error;
+  return new UserFault(
+    `FastAGI cannot listen (${message}); see agi.host and agi.port, and whether the service runs already.`,
+  );
 }
 
 /** To standard error: standard output belongs to the log. */

@@ -121,7 +121,7 @@ function fromText(text: string, outline: Outline): unknown {
   }
   if (outline.forms.some((form) => form.type === 'string') && wantsText(outline, 'number')) return text;
   try {
-    const value: unknown = parse(text);
+    const value: unknown = parse(text, { logLevel: 'silent' });
     return value === null ? text : value;
   } catch {
     return text;

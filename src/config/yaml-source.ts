@@ -28,13 +28,18 @@ const pathKey = (path: readonly PropertyKey[]) => JSON.stringify(path.map(String
  */
 export function readYaml(text: string, file: string, outline: Outline): YamlSource {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    logLevel: 'silent',
+  });
   const places = new Map<string, Place>();
   const toPosition = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const faults = document.errors.map((error) => ({
+  const faults = [...document.errors, ...document.warnings].map((error) => ({
     file,
     ...toPosition(error.pos[0]),
     path: '',

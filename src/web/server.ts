@@ -111,14 +111,19 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
 /** The path without the query, which may hold numbers and tokens. */
 const pathOf = (request: FastifyRequest) => request.url.replace(/\?.*$/s, '');
 
-function listenFault(error: NodeJS.ErrnoException, { host, port }: HttpConfig): Error {
+/** The address of the configuration cannot be listened on; the message says why and what to change. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen';
+}
+
+function listenFault(error: NodeJS.ErrnoException, { host, port }: HttpConfig): CannotListen {
   const reasons: Record<string, string> = {
     EADDRINUSE: 'another program listens there already; set http.port to a free one',
     EACCES: 'this user may not listen there; ports below 1024 belong to root',
     EADDRNOTAVAIL: 'this machine has no such address; set http.host',
     ENOTFOUND: 'that host name does not resolve; set http.host',
   };
-  return new Error(`HTTP cannot listen on ${host}:${port}: ${reasons[error.code ?? ''] ?? error.message}`, {
+  return new CannotListen(`HTTP cannot listen on ${host}:${port}: ${reasons[error.code ?? ''] ?? error.message}`, {
     cause: error,
   });
 }

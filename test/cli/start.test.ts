@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createStartCommand, type StartParts } from '../../src/cli/start.ts';
 import { createSystemdNotice } from '../../src/cli/systemd-notice.ts';
+import { DatabaseUnusable } from '../../src/storage/errors.ts';
 import { until } from '../support/until.ts';
 import { runCommand } from './terminal.ts';
 
@@ -80,6 +81,21 @@ describe('ringledger start', () => {
     const { exitCode, err } = await running;
     assert.deepEqual([exitCode, events], [2, []]);
     assert.match(err, /did you mean 'http'\?/);
+  });
+
+  it('says in one line what keeps it from starting, and keeps the trace of a bug', async () => {
+    const failWith = async (error: Error) =>
+      (await start({ startService: () => Promise.reject(error) }).running).err.split('\n');
+    assert.equal(
+      (await failWith(new DatabaseUnusable('The database is damaged. Restore it.'))).at(-2),
+      'The database is damaged. Restore it.',
+    );
+    const taken = Object.assign(new Error('listen EADDRINUSE: address already in use 127.0.0.1:4573'), {
+      code: 'EADDRINUSE',
+      syscall: 'listen',
+    });
+    assert.match((await failWith(taken)).at(-2)!, /^FastAGI cannot listen .*4573.*see agi\.host/);
+    assert.match((await failWith(new TypeError('a bug'))).join('\n'), /TypeError: a bug\n +at /);
   });
 
   describe('under systemd', () => {

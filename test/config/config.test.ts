@@ -65,6 +65,12 @@ describe('the configuration', () => {
     assert.match(faults[1]!, /^ringledger\.yaml:\d+:\d+: not valid YAML: /);
   });
 
+  it('refuses tags that YAML knows and we do not', () => {
+    assert.deepEqual(faultsOf('http: !include x.yaml'), [
+      'ringledger.yaml:1:7: not valid YAML: Unresolved tag: !include',
+    ]);
+  });
+
   it('refuses a file that is no group of settings', () => {
     assert.match(faultsOf('just text')[0]!, /'just text' is not a group of settings/);
     assert.match(faultsOf('- a\n- b')[0]!, /a list is not a group of settings/);
