@@ -81,8 +81,13 @@ export const asteriskConfig = z.strictObject({
       columns: z
         .array(z.string())
         .refine(
-          (columns) => ['channel', 'start', 'end', 'disposition'].every((column) => columns.includes(column)),
-          'must name at least channel, start, end, disposition',
+          (columns) =>
+            ['channel', 'disposition'].every((column) => columns.includes(column)) &&
+            [
+              ['start', 'end'],
+              ['calldate', 'duration', 'billsec'],
+            ].some((times) => times.every((column) => columns.includes(column))),
+          'must name channel, disposition, and start and end (or calldate, duration and billsec)',
         )
         .nullable()
         .default(null)

@@ -66,7 +66,7 @@ export class AmiTranslator {
   /** Appends what the message tells of to `events`. */
   translate(message: AmiMessage, events: PbxEvent[]): void {
     const translateEvent = translations[message.event];
-    if (translateEvent === undefined) return;
+    if (translateEvent === undefined || isPassedOver(message)) return;
     translateEvent(message, { source: this.#source, at: this.#timeOf(message) }, events, this);
   }
 
@@ -108,6 +108,18 @@ export class AmiTranslator {
     return this.#listedBridges;
   }
 }
+
+/** Of every step of the dialplan and every variable, which are most of a busy PBX's events, few concern us. */
+function isPassedOver(message: AmiMessage): boolean {
+  if (message.event === 'VarSet') {
+    const variable = plainName(message.peek('Variable'));
+    return !variable.startsWith('RL_') && !reportedVariables.has(variable) && variable !== recordingVariable;
+  }
+  return message.event === 'Newexten' && !reportedApps.has(message.peek('Application').toLowerCase());
+}
+
+/** Inherited variables are reported with the underscores they were set with. */
+const plainName = (variable: string): string => (variable.startsWith('_') ? variable.replace(/^_{1,2}/, '') : variable);
 
 interface Moment {
   readonly source: string;
@@ -282,21 +294,17 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
     events.push({ ...head, type: 'app', app: 'MessageWaiting', args: m.get('Mailbox'), context: '', exten: '' });
   },
   Newexten(m, moment, events) {
-    const app = m.get('Application');
-    if (!reportedApps.has(app.toLowerCase())) return;
     events.push({
       ...headOf(m, moment),
       type: 'app',
-      app,
+      app: m.get('Application'),
       args: m.get('AppData'),
       context: m.get('Context'),
       exten: m.get('Exten') || m.get('Extension'),
     });
   },
   VarSet(m, moment, events) {
-    // Inherited variables are reported with the underscores they were set with.
-    const variable = m.get('Variable').replace(/^_{1,2}/, '');
-    if (!variable.startsWith('RL_') && !reportedVariables.has(variable) && variable !== recordingVariable) return;
+    const variable = plainName(m.get('Variable'));
     const head = headOf(m, moment);
     // Global variables have no channel.
     if (head.linkedId === '' || head.uniqueId === 'none') return;

@@ -29,6 +29,17 @@ export class AmiMessage {
     return '';
   }
 
+  /** As `get`, for a first look at messages most of which are then passed over: without splitting all headers. */
+  peek(name: string): string {
+    if (this.#headers !== null) return this.get(name);
+    const { text } = this;
+    const found = text.indexOf(`${this.#lineEnd}${name}: `);
+    if (found < 0) return '';
+    const start = found + this.#lineEnd.length + name.length + 2;
+    const end = text.indexOf(this.#lineEnd, start);
+    return text.slice(start, end < 0 ? text.length : end);
+  }
+
   has(name: string): boolean {
     const headers = (this.#headers ??= this.#split());
     for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true;

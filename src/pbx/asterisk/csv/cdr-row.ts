@@ -90,9 +90,11 @@ export class CdrLayout {
       const index = columns.indexOf(name);
       return index < 0 ? '' : (fields[index] ?? '');
     };
-    this.#time.learn(value('start'), value('uniqueid'));
-    const startedAt = this.#time.parse(value('start'));
-    const endedAt = this.#time.parse(value('end'));
+    // The `cdr` table of FreePBX and others has one time and two durations.
+    const start = value('start') || value('calldate');
+    this.#time.learn(start, value('uniqueid'));
+    const startedAt = this.#time.parse(start);
+    const endedAt = this.#time.parse(value('end')) ?? after(startedAt, value('duration'));
     const channel = value('channel');
     if (startedAt === null || endedAt === null || channel === '') return null;
     return {
@@ -106,7 +108,8 @@ export class CdrLayout {
       lastApp: value('lastapp'),
       lastArguments: value('lastdata'),
       startedAt,
-      answeredAt: this.#time.parse(value('answer')),
+      answeredAt:
+        this.#time.parse(value('answer')) ?? (columns.includes('calldate') ? before(endedAt, value('billsec')) : null),
       endedAt,
       disposition: value('disposition'),
       uniqueId: value('uniqueid'),
@@ -117,6 +120,11 @@ export class CdrLayout {
     };
   }
 }
+
+const after = (at: number | null, seconds: string): number | null =>
+  at === null || !/^\d+$/.test(seconds) ? null : at + Number(seconds) * 1000;
+const before = (at: number, seconds: string): number | null =>
+  /^[1-9]\d*$/.test(seconds) ? at - Number(seconds) * 1000 : null;
 
 export const cdrDispositions: ReadonlySet<string> = new Set([
   'ANSWERED',

@@ -45,6 +45,16 @@ describe('the AMI parser', () => {
     assert.equal(response!.get('Output'), 'a: b');
   });
 
+  it('gives a single header the same with and without splitting the others', () => {
+    for (const lineEnd of ['\r\n', '\n']) {
+      const [message] = parse(['Event: A', 'X: 1', 'AX: 2', 'Y: ', 'Last: 3', '', ''].join(lineEnd));
+      const peeked = ['X', 'AX', 'Y', 'Last', 'Absent'].map((name) => message!.peek(name));
+      assert.deepEqual(peeked, ['1', '2', '', '3', '']);
+      assert.equal(message!.get('X'), '1');
+      assert.equal(message!.peek('Last'), '3');
+    }
+  });
+
   it('reads a stream whose lines end in bare line feeds', () => {
     const crlf = 'Asterisk Call Manager/9.0.0\r\nEvent: A\r\nX: 1\r\n\r\nEvent: B\r\nY: 2\r\n\r\n';
     assert.deepEqual(plain(parse(crlf.replaceAll('\r\n', '\n'))), plain(parse(crlf)));

@@ -343,6 +343,28 @@ describe('CDR rows', () => {
     );
   });
 
+  it('may be an export of the cdr table, which has one time and two durations', () => {
+    const columns = [
+      'calldate',
+      'clid',
+      'src',
+      'channel',
+      'dstchannel',
+      'duration',
+      'billsec',
+      'disposition',
+      'uniqueid',
+      'linkedid',
+    ];
+    const row = ['2026-11-21 08:40:29', '', '101', 'PJSIP/1-1', 'PJSIP/2-2', '12', '10', 'ANSWERED', '1.1', '1.0'];
+    const record = new CdrLayout(columns, utc()).read(row)!;
+    assert.equal(record.startedAt, at('08:40:29'));
+    assert.equal(record.answeredAt, at('08:40:31'));
+    assert.equal(record.endedAt, at('08:40:41'));
+    const missed = new CdrLayout(columns, utc()).read(row.with(6, '0').with(7, 'NO ANSWER'))!;
+    assert.equal(missed.answeredAt, null);
+  });
+
   it('are nothing when they are nothing', () => {
     assert.deepEqual(translate(['a', 'b']), []);
     assert.deepEqual(translate(stock().map((field) => (field.startsWith('2026') ? '' : field))), []);
