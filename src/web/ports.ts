@@ -12,6 +12,8 @@ export interface LookupQuestion {
   readonly number: string;
   readonly did: string | null;
   readonly trunk: string | null;
+  /** Null: now. */
+  readonly at: Date | null;
 }
 
 export interface LookupTracer {

@@ -113,7 +113,7 @@ describe('commands that ask the running service', () => {
     const { out, exitCode } = await run('lookup', '+79161110002', '--trunk', 'provider');
     assert.equal(exitCode, 0);
     assert.equal(out, 'status: FOUND\nname: Иван\n\nsteps:\nSTEP    OUTCOME\nmirror  found Ivan [31m\n');
-    assert.deepEqual(asked.lookups, [{ number: '+79161110002', did: null, trunk: 'provider' }]);
+    assert.deepEqual(asked.lookups, [{ number: '+79161110002', did: null, trunk: 'provider', at: null }]);
     assert.deepEqual(JSON.parse((await run('lookup', '1', '--json')).out), { status: 'FOUND', name: 'Иван', steps });
   });
 

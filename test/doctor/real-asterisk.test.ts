@@ -3,8 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { EventEmitter } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDoctorCommand } from '../../src/cli/doctor.ts';
+import { doctorParts } from '../../src/cli/installation-parts.ts';
 import { createRecordCommand } from '../../src/cli/record.ts';
 import { addStatusCommand } from '../../src/cli/status.ts';
+import { stringify } from 'yaml';
 import type { AsteriskView } from '../../src/doctor/asterisk-view.ts';
 import { checkCallRecords } from '../../src/doctor/check-call-records.ts';
 import { checkClock } from '../../src/doctor/check-clock.ts';
@@ -85,7 +88,9 @@ describe('the doctor visits a real Asterisk', function () {
       notInOrder(await checkClock('lab', view, { timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone })),
       [],
     );
-    await (await lab.call({ from: '101', to: '102', givesUpAfterSeconds: 1 })).ended;
+    await (
+      await lab.call({ from: '101', to: '102', givesUpAfterSeconds: 1 })
+    ).ended;
     await until(() => Object.values(files()).every((file) => existsSync(file)));
     assert.deepEqual(notInOrder(await checkCallRecords('lab', view, files())), []);
   });
@@ -144,6 +149,66 @@ describe('the doctor visits a real Asterisk', function () {
     }
   });
 
+  it('and as a command reports all of it, in words and as JSON', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ringledger-doctor-'));
+    try {
+      const write = (controlSecret: string) =>
+        writeFileSync(
+          join(folder, 'ringledger.yaml'),
+          stringify({
+            installation: { timezone: Intl.DateTimeFormat().resolvedOptions().timeZone },
+            pbx: [
+              {
+                name: 'lab',
+                kind: 'asterisk',
+                ami: { ...config.ami, control: { username: 'ringledger-control', secret: controlSecret } },
+                cel: { file: files().celFile },
+                cdr: { file: files().cdrFile },
+              },
+            ],
+            users: ['101', '102', '103', '104'].map((extension) => ({
+              id: extension,
+              name: extension,
+              extensions: [extension],
+            })),
+          }),
+          { mode: 0o644 },
+        );
+      const run = (...words: string[]) =>
+        runCommand(['doctor', ...words], { commands: [createDoctorCommand(doctorParts)], cwd: folder });
+
+      write(lab.secrets.control);
+      const { findings } = JSON.parse((await run('--json')).out) as { findings: Finding[] };
+      const ofLab = findings.filter(({ check }) => check.startsWith('lab: '));
+      assert.deepEqual(notInOrder(ofLab), []);
+      assert.deepEqual(
+        ofLab.map(({ check }) => check),
+        [
+          'lab: AMI',
+          'lab: AMI user ringledger-events (events)',
+          'lab: AMI user ringledger-control (control)',
+          'lab: CEL',
+          'lab: CDR',
+          'lab: clock',
+          'lab: extensions and users',
+        ],
+      );
+      const open = findings.find(({ check }) => check === 'secrets')!;
+      assert.match(open.message, /ringledger\.yaml holds secrets and may be read by every user/);
+
+      write('wrong');
+      const { out, exitCode } = await run('--quiet');
+      assert.equal(exitCode, 1);
+      assert.match(
+        out,
+        /ERROR {3}lab: AMI: Asterisk cannot be asked: .*refused the login.*\n {8}→ Is Asterisk running/,
+      );
+      assert.doesNotMatch(out, /^OK /m);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('and `record` keeps what AMI sends, with numbers masked', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ringledger-record-'));
     try {
@@ -161,7 +226,9 @@ describe('the doctor visits a real Asterisk', function () {
         });
       const recording = run(file, '--mask');
       await until(() => existsSync(file) && readFileSync(file, 'utf8').includes('Response: '));
-      await (await lab.call({ from: '79161110002', to: '7000001', givesUpAfterSeconds: 1 })).ended;
+      await (
+        await lab.call({ from: '79161110002', to: '7000001', givesUpAfterSeconds: 1 })
+      ).ended;
       await until(() => readFileSync(file, 'utf8').includes('Event: Hangup'));
       signals.emit('SIGINT');
       const { exitCode, out } = await recording;

@@ -257,7 +257,14 @@ describe('the web server', () => {
     await open();
     const response = await house.request('/api/v1/lookup?number=+79161110002&trunk=provider');
     assert.deepEqual(await response.json(), { status: 'FOUND', extension: '101' });
-    assert.deepEqual(house.asked.lookups, [{ number: '+79161110002', did: null, trunk: 'provider' }]);
+    assert.deepEqual(house.asked.lookups, [{ number: '+79161110002', did: null, trunk: 'provider', at: null }]);
+  });
+
+  it('traces a lookup as of another time', async () => {
+    await open();
+    await house.request('/api/v1/lookup?number=101&at=2026-11-21T20:00:00%2B03:00');
+    assert.deepEqual(house.asked.lookups[0]!.at, new Date('2026-11-21T17:00:00Z'));
+    assert.equal((await house.request('/api/v1/lookup?number=101&at=tonight')).status, 400);
   });
 
   describe('GET /cid/<number>', () => {
