@@ -29,12 +29,15 @@ function readQuery(text: string): Map<string, string> {
 export function readRequest(text: string): AgiRequest {
   const head = new Map<string, string>();
   const args: string[] = [];
-  for (const line of text.split('\n')) {
-    const colon = line.indexOf(':');
-    if (colon <= 0) continue;
-    const name = line.slice(0, colon);
-    const value = line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = text.indexOf('\n', start);
+    if (end < 0) end = text.length;
+    const colon = text.indexOf(':', start);
+    if (colon < 0) break;
+    if (colon === start || colon > end) continue;
+    const name = text.slice(start, colon);
     if (head.has(name)) continue;
+    const value = text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1, end);
     head.set(name, value);
     if (name.startsWith('agi_arg_')) args.push(value);
   }

@@ -11,8 +11,8 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { agiHead } from '../test/support/agi-client.ts';
 
-const sessions = Number(process.argv[2] ?? 10_000);
-const turns = Number(process.argv[3] ?? 5);
+const sessions = Number(process.argv[2] ?? 2000);
+const turns = Number(process.argv[3] ?? 11);
 const concurrency = 32;
 
 async function findFreePort(): Promise<number> {

@@ -4,8 +4,11 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import dingDong from 'ding-dong';
 import type { DingDongContext } from 'ding-dong/lib/context.js';
+import { agiServerConfig } from '../../agi/config.ts';
+import { AgiServer } from '../../agi/server.ts';
 import { AgiSession, CommandRefused, SessionEnded, UnsafeCommand } from '../../agi/session.ts';
 import { agiHead, askAgi, type AgiCall, type AgiOutcome } from '../support/agi-client.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { until } from '../support/until.ts';
 
 type Play = Omit<AgiCall, 'port'>;
@@ -179,6 +182,13 @@ describe('the shell around ding-dong', () => {
     assert.equal(outcome, 'pending');
   });
 
+  it('(bare: what waits when the caller hangs up is never settled)', async () => {
+    const { outcome } = await onBare(
+      { script: 'x', reply: (_line, _index, socket) => (socket.end('HANGUP\n'), null) },
+      (context) => context.getVariable('A'),
+    );
+    assert.equal(outcome, 'pending');
+  });
   it('settles what waits, and refuses more, when the caller hangs up', async () => {
     const { asterisk, outcome } = await onShell({ script: 'x', reply: () => 'HANGUP\n' }, (session) =>
       Promise.allSettled([session.getVariable('A'), session.getVariable('B')]),
@@ -195,38 +205,82 @@ describe('the shell around ding-dong', () => {
     assert.ok(typeof outcome === 'object' && 'error' in outcome && outcome.error instanceof SessionEnded);
   });
 
-  it('lives through a reset at any moment, where the bare package takes the process down', async function () {
-    this.timeout(30_000);
-    const session = JSON.stringify(new URL('../../agi/session.ts', import.meta.url).href);
-    const programs = {
+  describe('keeps the process alive, which the bare package takes down', function () {
+    this.timeout(60_000);
+    const fileUrl = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+    const servers = {
       bare: `import agi from 'ding-dong';
-        const listen = (port) => agi(() => undefined).start(port, '127.0.0.1');`,
-      shell: `import { createServer } from 'node:net';
-        import { AgiSession } from ${session};
-        const accept = (socket) => new AgiSession(socket, 0, { onRequest() {}, onClosed: () => console.log('closed') });
-        const listen = (port) => createServer(accept).listen(port, '127.0.0.1');`,
+        const server = agi((context) => context.onEvent('variables').then(handle)).start(port, '127.0.0.1');`,
+      shell: `import { AgiServer } from ${fileUrl('../../agi/server.ts')};
+        import { agiServerConfig } from ${fileUrl('../../agi/config.ts')};
+        const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+        const routes = new Map([['x', handle]]);
+        await new AgiServer({ config: agiServerConfig.parse({ port }), routes, log }).start();
+        const server = { on() {}, listening: true };`,
     };
-    for (const kind of ['bare', 'shell'] as const) {
+    /** True when a server in a process of its own is still there after a client has done its worst. */
+    async function survives(
+      kind: keyof typeof servers,
+      provoke: (socket: Socket, isTold: (word: string) => Promise<void>) => Promise<void>,
+    ): Promise<boolean> {
       const port = await findFreePort();
-      const program = `${programs[kind]}
-        const server = listen(${port});
-        server.on('listening', () => console.log('listening'));
-        server.on('connection', (socket) => socket.on('data', () => console.log('heard')));
+      const program = `import { subscribe } from 'node:diagnostics_channel';
+        subscribe('net.server.socket', ({ socket }) => {
+          socket.on('data', () => console.log('heard'));
+          socket.on('close', () => console.log('gone'));
+        });
+        const port = ${port};
+        const handle = async () => { throw new Error('a bug in a handler'); };
+        ${servers[kind]}
+        if (!server.listening) await new Promise((done) => server.on('listening', done));
+        console.log('listening');
         process.stdin.resume().on('end', () => process.exit(0));`;
       const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '-e', program]);
       const exited = once(child, 'exit') as Promise<[number]>;
       child.stderr.resume();
-      await once(child.stdout, 'data');
-      const socket = connect(port, '127.0.0.1', () => socket.write('agi_request: agi://x/y\n'));
-      await once(child.stdout, 'data');
-      socket.resetAndDestroy();
-      if (kind === 'shell') {
-        await once(child.stdout, 'data');
-        child.stdin.end();
-      }
-      const [code] = await exited;
-      assert.equal(code === 0, kind === 'shell', `${kind} ended with ${code}`);
+      let told = '';
+      child.stdout.on('data', (chunk: Buffer) => (told += chunk.toString()));
+      const isTold = (word: string) => until(() => told.includes(word) || child.exitCode !== null);
+      await isTold('listening');
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      await provoke(socket, isTold);
+      await isTold('gone');
+      child.stdin.end();
+      return (await exited)[0] === 0;
     }
+    for (const kind of ['bare', 'shell'] as const) {
+      const outcome = kind === 'shell' ? 'survives' : '(bare: dies of)';
+      it(`${outcome} a reset while it listens`, async () => {
+        const hasSurvived = await survives(kind, async (socket, isTold) => {
+          socket.write('agi_request: agi://x/y\n');
+          await isTold('heard');
+          socket.resetAndDestroy();
+        });
+        assert.equal(hasSurvived, kind === 'shell');
+      });
+      it(`${outcome} a handler that throws`, async () => {
+        const hasSurvived = await survives(kind, async (socket) => {
+          socket.on('data', () => socket.write('200 result=1\n'));
+          socket.write('agi_network_script: x\n\n');
+          await once(socket, 'close');
+        });
+        assert.equal(hasSurvived, kind === 'shell');
+      });
+    }
+  });
+
+  it('listens on this machine only, where the bare package listens everywhere', async () => {
+    const server = new AgiServer({ config: agiServerConfig.parse({ port: 0 }), routes: new Map(), log: silentLog });
+    await server.start();
+    assert.match(server.status()[0]!.message, /127\.0\.0\.1/);
+    await server.stop();
+    const bare = dingDong(() => undefined).start(await findFreePort());
+    await once(bare, 'listening');
+    const { address } = bare.address() as AddressInfo;
+    await new Promise((resolve) => bare.close(resolve));
+    assert.ok(['::', '0.0.0.0'].includes(address), address);
   });
 
   describe('understands refusals', () => {
