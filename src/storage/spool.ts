@@ -50,6 +50,8 @@ export function createSpool({ sink, path, log, patienceMs = 1_000, retryMs = 2_0
   let waiting = 0;
   let refused = 0;
   let replaying: Promise<void> = Promise.resolve();
+  /** Steps that are neither durable nor written down yet. */
+  const inFlight = new Set<Promise<void>>();
   /** Changes of the file and of `isSpooling`, one after another. */
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -126,7 +128,13 @@ export function createSpool({ sink, path, log, patienceMs = 1_000, retryMs = 2_0
     });
   }
 
-  async function take(step: SpooledStep): Promise<void> {
+  function take(step: SpooledStep): Promise<void> {
+    const taken = saveOrWrite(step).finally(() => inFlight.delete(taken));
+    inFlight.add(taken);
+    return taken;
+  }
+
+  async function saveOrWrite(step: SpooledStep): Promise<void> {
     if (isSpooling) return write(step);
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<false>((resolve) => {
@@ -150,6 +158,7 @@ export function createSpool({ sink, path, log, patienceMs = 1_000, retryMs = 2_0
 
     async stop() {
       stopping.abort();
+      await Promise.allSettled(inFlight);
       await replaying;
       await turn;
       await file.close();

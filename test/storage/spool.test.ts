@@ -107,6 +107,19 @@ describe('the spool', () => {
     assert.deepEqual(after.saved, [[event(1)], [event(2)], [event(3)], [event(4)]]);
   });
 
+  it('lets nothing slip away between its stop and the database', async () => {
+    const tracker = new FakeTracker();
+    const before = await open(tracker);
+    tracker.state = 'waits';
+    const accepted = [before.accept([event(1)]), before.accept([event(2)])];
+    await before.stop();
+    await Promise.all(accepted);
+    const after = new FakeTracker();
+    const spool = await open(after);
+    await until(() => spool.status().health === 'ok');
+    assert.deepEqual(after.saved, [[event(1)], [event(2)]]);
+  });
+
   it('takes a torn last line for what it is: never acknowledged', async () => {
     const tracker = new FakeTracker();
     tracker.state = 'rejects';
