@@ -5,9 +5,10 @@
  *   7000001 rings 101 for 4 s                      7000002 rings 101, 102 and 103 for 4 s
  *   7000003 queue `sales`, as long as it takes     7000013 queue `sales` for 6 s, then an announcement and the end
  *   7000023 queue `desk` with Local members        7000033 queue `crowd` of 13 members for 6 s
- *   7000004 IVR: 1 rings 101, else the end         7000005 rings 101 for 2 s, then voicemail
+ *   7000004 IVR: 1 rings 101, 2 is the queue        7000005 rings 101 for 2 s, then voicemail
  *   7000015 the same, with a greeting of some seconds
  *   7000006 rings 101 for 2 s, then 101's mobile   7000016 rings 102 for 8 s (for a phone that redirects)
+ *   7000026 rings 101 and its mobile together
  *   7000007 rings 101 for 2 s, then 102            7000008 conference 800
  *   7000009 nobody's: an announcement and the end
  * Phones dial 101–104, 600 (queue `sales`), 700 (park), 701–720 (retrieve), 800 (conference), 8500 (voicemail), *8 and
@@ -531,6 +532,10 @@ exten => 7000006,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
  same => n,Dial(PJSIP/101,2,${dialOptions})
  same => n,Dial(PJSIP/${mobileOf101}@provider,10,tTb(lab-mark-employee^s^1(101)))
  same => n,Hangup()
+exten => 7000026,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
+ same => n,Set(LAB_MOBILE=Local/${mobileOf101}@lab-mobiles/n)
+ same => n,Dial(PJSIP/101&\${LAB_MOBILE},8,${dialOptions})
+ same => n,Hangup()
 exten => 7000016,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
  same => n,Dial(PJSIP/102,8,${dialOptions})
  same => n,Hangup()
@@ -553,8 +558,15 @@ exten => s,1,Answer()
  same => n,WaitExten(3)
 exten => 1,1,Dial(PJSIP/101,4,${dialOptions})
  same => n,Hangup()
+exten => 2,1,Queue(sales,tTkKhHxX,,,60)
+ same => n,Hangup()
 exten => t,1,Hangup()
 exten => i,1,Hangup()
+
+; A mobile that rings together with its employee's phone.
+[lab-mobiles]
+exten => ${mobileOf101},1,Dial(PJSIP/\${EXTEN}@provider,20,b(lab-mark-employee^s^1(101)))
+ same => n,Hangup()
 
 [queue-members]
 exten => _10X,1,Dial(PJSIP/\${EXTEN},20)

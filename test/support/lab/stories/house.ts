@@ -70,6 +70,36 @@ const parkComesBack: Story = {
   expect: [{ ...inbound, conversations: [answered('101', 2, withRecording), answered('101', 2, withRecording)] }],
 };
 
+const pickupFromQueue: Story = {
+  name: 'pickup-from-queue',
+  title: 'A colleague who is no member picks up the call that a queue rings on three phones.',
+  async run(lab) {
+    await lab.script({ '101': [neverAnswer()], '102': [neverAnswer()], '103': [neverAnswer()] });
+    const call = await lab.call({ from: client, to: '7000003', then: [talk(4), hangUp()] });
+    await lab.witness.until('103 rings', () => lab.witness.of('103').length > 0);
+    await seconds(1);
+    const picker = await lab.call({ from: '104', to: '*8' });
+    await call.ended;
+    await picker.ended;
+    await lab.quiet();
+    for (const phone of ['101', '102', '103']) assertRangInVain(lab, phone);
+    assertTalked(lab, '104', client, 3);
+  },
+  expect: [{ ...inbound, did: '7000003', conversations: [answered('104', 3, withRecording)] }],
+};
+const parkAbandoned: Story = {
+  name: 'park-abandoned',
+  title: 'The client hangs up on the parking place.',
+  async run(lab) {
+    await lab.script({ '101': [ring(1), answer(), talk(2), press('#72'), stay()] });
+    const call = await lab.call({ from: client, to: '7000001', then: [talk(5), hangUp()] });
+    await call.ended;
+    await lab.quiet();
+    assert(lab.witness.parkedAt, 'the client was parked');
+    assertTalked(lab, '101', client, 2);
+  },
+  expect: [{ ...inbound, conversations: [answered('101', 2, withRecording)] }],
+};
 const onHold: Story = {
   name: 'hold',
   title: 'The employee puts the client on hold for a while.',
@@ -145,8 +175,10 @@ export const houseStories: readonly Story[] = [
     title: 'A colleague picks up the call that rings on a named phone.',
     code: '*8101',
   }),
+  pickupFromQueue,
   park,
   parkComesBack,
+  parkAbandoned,
   onHold,
   secondLine,
   conference,

@@ -344,6 +344,27 @@ const employeeMobile: Story = {
   ],
 };
 
+const numberFormats: Story = {
+  name: 'number-formats',
+  title: 'The provider writes the numbers of clients in several ways.',
+  async run(lab) {
+    for (const from of ['+79161110005', '89161110006', '9161110007', '+442071838750']) {
+      await lab.script({ '101': [neverAnswer()] });
+      const call = await lab.call({ from, to: '7000001', givesUpAfterSeconds: 1 });
+      await call.ended;
+      await lab.quiet();
+    }
+    assertRangInVain(lab, '101', 4);
+  },
+  expect: ['+79161110005', '+79161110006', '+79161110007', '+442071838750'].map((number) => ({
+    direction: 'inbound',
+    client: number,
+    did: '7000001',
+    result: 'missed',
+    conversations: [unanswered('101', 'missed')],
+  })),
+};
+
 export const inboundStories: readonly Story[] = [
   inboundAnswered,
   employeeHangsUp,
@@ -359,4 +380,5 @@ export const inboundStories: readonly Story[] = [
   overlapping,
   callWaiting,
   employeeMobile,
+  numberFormats,
 ];

@@ -12,6 +12,7 @@ import {
   ring,
   stay,
   talk,
+  transferTo,
   type Script,
 } from '../script.ts';
 import {
@@ -211,6 +212,46 @@ const clickNoEmployee: Story = {
     },
   ],
 };
+const clickDeclined: Story = {
+  name: 'click-to-call-employee-declines',
+  title: "A click rings the employee's phone, which declines: the client is never called.",
+  async run(lab) {
+    await lab.script({ '101': [ring(0.5), decline()] });
+    await click(lab, 'request-declined');
+    assertRangInVain(lab, '101');
+    assert.equal(lab.witness.of(client).length, 0);
+  },
+  expect: [
+    {
+      direction: 'outbound',
+      client: '+79161110002',
+      result: 'failed',
+      conversations: [unanswered('101', 'failed', { requestId: 'request-declined' })],
+    },
+  ],
+};
+const clickTransferred: Story = {
+  name: 'click-to-call-transferred',
+  title: 'A call by click is answered, then transferred blindly to a colleague.',
+  async run(lab) {
+    await lab.script({
+      '101': [ring(0.5), answer(), talk(3), transferTo(lab.pbxUri('103')), hangUp()],
+      [client]: [ring(1), answer(), stay()],
+      '103': [ring(0.5), answer(), talk(2), hangUp()],
+    });
+    await click(lab, 'request-transferred');
+    assertTalked(lab, '101', client, 2);
+    assertTalked(lab, '103', client, 2);
+  },
+  expect: [
+    {
+      direction: 'outbound',
+      client: '+79161110002',
+      result: 'answered',
+      conversations: [answered('101', 2, { hasRecording: true, requestId: 'request-transferred' }), answered('103', 2)],
+    },
+  ],
+};
 const clickClientBusy: Story = {
   name: 'click-to-call-client-busy',
   title: 'A click rings the employee, who answers, but the client is busy.',
@@ -237,4 +278,6 @@ export const outboundStories: readonly Story[] = [
   clickAnswered,
   clickNoEmployee,
   clickClientBusy,
+  clickDeclined,
+  clickTransferred,
 ];

@@ -198,6 +198,28 @@ const ivrChoice: Story = {
     },
   ],
 };
+const ivrQueue: Story = {
+  name: 'ivr-queue-answered',
+  title: 'The client chooses the queue in the menu; three phones ring, one answers.',
+  async run(lab) {
+    await lab.script({ ...allRingInVain, '103': [ring(1), answer(), stay()] });
+    const call = await lab.call({ from: client, to: '7000004', then: [talk(0.5), press('2'), talk(3), hangUp()] });
+    await call.ended;
+    await lab.quiet();
+    assertTalked(lab, '103', client, 2);
+    assertRangInVain(lab, '101');
+    assertRangInVain(lab, '102');
+  },
+  expect: [
+    {
+      direction: 'inbound',
+      client: '+79161110002',
+      did: '7000004',
+      result: 'answered',
+      conversations: [answered('103', 2, { hasRecording: true }), rangElsewhere('101'), rangElsewhere('102')],
+    },
+  ],
+};
 const announcementOnly: Story = {
   name: 'announcement-only',
   title: 'The number only plays an announcement.',
@@ -274,6 +296,7 @@ export const queueStories: readonly Story[] = [
   queueCrowd,
   ivrHangUp,
   ivrChoice,
+  ivrQueue,
   announcementOnly,
   voicemail,
   voicemailLeftNothing,

@@ -1,12 +1,15 @@
 /** Calls that move from one employee to another, or out of the house. */
 import assert from 'node:assert/strict';
 import type { Lab } from '../lab.ts';
-import { answer, hangUp, hold, neverAnswer, press, ring, stay, step, talk, transferTo, wait } from '../script.ts';
+import { mobileOf101 } from '../pbx-config.ts';
+import { answer, busy, hangUp, hold, neverAnswer, press, ring, stay, step, talk, transferTo, wait } from '../script.ts';
 import {
+  about,
   answered,
   assertNeverTalked,
   assertRangInVain,
   assertTalked,
+  unanswered,
   unregistered,
   type ExpectedCall,
   type Story,
@@ -112,6 +115,36 @@ const blindOutbound: Story = {
   ],
 };
 
+const blindBusy: Story = {
+  name: 'blind-transfer-busy',
+  title: 'The employee transfers the client blindly to a phone that is busy.',
+  async run(lab) {
+    await lab.script({
+      '101': [ring(1), answer(), talk(2), transferTo(lab.pbxUri('103')), hangUp()],
+      '103': [busy()],
+    });
+    await callUntilEnded(lab);
+    assertTalked(lab, '101', client, 2);
+    assertRangInVain(lab, '103');
+  },
+  expect: [{ ...inbound, conversations: [answered('101', 2, withRecording)] }],
+};
+const blindQueueAbandoned: Story = {
+  name: 'blind-transfer-into-queue-abandoned',
+  title: 'The employee transfers the client blindly into a queue, where the client gives up.',
+  async run(lab) {
+    await lab.script({
+      '101': [[ring(1), answer(), talk(2), transferTo(lab.pbxUri('600')), hangUp()], [neverAnswer()]],
+      '102': [neverAnswer()],
+      '103': [neverAnswer()],
+    });
+    await callUntilEnded(lab, [talk(5), hangUp()]);
+    assertTalked(lab, '101', client, 2);
+    assert(lab.witness.of('102').length > 0, lab.witness.describe());
+  },
+  expect: [{ ...inbound, conversations: [answered('101', 2, withRecording)] }],
+};
+
 const attendedDtmf: Story = {
   name: 'attended-transfer-dtmf',
   title: 'The employee asks a colleague first, then hands the client over, by key codes.',
@@ -200,6 +233,71 @@ const attendedNoAnswer: Story = {
     assertRangInVain(lab, '104');
   },
   expect: [{ ...inbound, conversations: [{ ...answered('101', 9, withRecording), duration: [7, 12] }] }],
+};
+const attendedBusy: Story = {
+  name: 'attended-transfer-busy',
+  title: 'The employee asks a colleague who is busy, and goes on with the client.',
+  async run(lab) {
+    await lab.script({
+      '101': [ring(1), answer(), talk(2), press('*2'), wait(0.4), press('103'), wait(digitTimeout + 4), hangUp()],
+      '103': [busy()],
+    });
+    await callUntilEnded(lab);
+    assert(lab.witness.talkSeconds('101', client) > 5, lab.witness.describe());
+    assertRangInVain(lab, '103');
+  },
+  expect: [{ ...inbound, conversations: [{ ...answered('101', 8, withRecording), duration: [6, 10] }] }],
+};
+const attendedClientLeaves: Story = {
+  name: 'attended-transfer-client-leaves',
+  title: 'The client hangs up while the employee asks a colleague.',
+  async run(lab) {
+    await lab.script({
+      '101': [ring(1), answer(), talk(2), press('*2'), wait(0.4), press('103'), wait(digitTimeout + 6), hangUp()],
+      '103': [ring(0.5), answer(), stay()],
+    });
+    await callUntilEnded(lab, [talk(7), hangUp()]);
+    assertTalked(lab, '101', client, talkAndKeys);
+    assert(lab.witness.talkSeconds('101', '103') > 1, lab.witness.describe());
+    assertNeverTalked(lab, '103', client);
+  },
+  expect: [
+    {
+      ...inbound,
+      conversations: [
+        { ...answered('101', 8, withRecording), duration: [4, 10] },
+        unregistered('103', 'consultation', { result: 'answered' }),
+      ],
+    },
+  ],
+};
+const attendedOutbound: Story = {
+  name: 'attended-transfer-of-outbound-call',
+  title: 'An employee calls a client, asks a colleague and hands the client over.',
+  async run(lab) {
+    await lab.script({
+      [client]: [ring(1), answer(), stay()],
+      '103': [ring(0.5), answer(), talk(4), hangUp()],
+    });
+    const call = await lab.call({
+      from: '101',
+      to: client,
+      then: [talk(2), press('*2'), wait(0.4), press('103'), wait(digitTimeout + 0.5 + 2), hangUp()],
+    });
+    await call.ended;
+    await lab.quiet();
+    assertTalked(lab, '101', client, talkAndKeys);
+    assert(lab.witness.talkSeconds('101', '103') > 1, lab.witness.describe());
+    assert(lab.witness.talkSeconds('103', client) > 1, lab.witness.describe());
+  },
+  expect: [
+    {
+      direction: 'outbound',
+      client: '+79161110002',
+      result: 'answered',
+      conversations: [{ ...answered('101', 4, withRecording), duration: [4, 8] }, answered('103', 2, withRecording)],
+    },
+  ],
 };
 const attendedCalledBack: Story = {
   name: 'attended-transfer-called-back',
@@ -320,6 +418,45 @@ const attendedQueue: Story = {
   ],
 };
 
+const forwardInVain: Story = {
+  name: 'forward-to-mobile-no-answer',
+  title: "Neither the employee nor the employee's mobile answers.",
+  async run(lab) {
+    await lab.script({ '101': [neverAnswer()], [mobileOf101]: [neverAnswer()] });
+    const call = await lab.call({ from: client, to: '7000006', givesUpAfterSeconds: 5 });
+    await call.ended;
+    await lab.quiet();
+    assertRangInVain(lab, '101');
+    assertRangInVain(lab, mobileOf101);
+  },
+  expect: [
+    {
+      ...inbound,
+      did: '7000006',
+      result: 'missed',
+      conversations: [unanswered('101', 'missed', { waiting: about(5) })],
+    },
+  ],
+};
+const phoneAndMobile: Story = {
+  name: 'phone-and-mobile-ring',
+  title: "The employee's phone and mobile ring together, the mobile answers.",
+  async run(lab) {
+    await lab.script({ '101': [neverAnswer()], [mobileOf101]: [ring(1), answer(), stay()] });
+    const call = await lab.call({ from: client, to: '7000026', then: [talk(2), hangUp()] });
+    await call.ended;
+    await lab.quiet();
+    assertRangInVain(lab, '101');
+    assertTalked(lab, mobileOf101, client, 2);
+  },
+  expect: [
+    {
+      ...inbound,
+      did: '7000026',
+      conversations: [answered('101', 2, { forwardedTo: `+${mobileOf101}`, hasRecording: true })],
+    },
+  ],
+};
 function forward(story: {
   name: string;
   title: string;
@@ -375,14 +512,21 @@ export const transferStories: readonly Story[] = [
   blindNoAnswer,
   blindChain,
   blindOutbound,
+  blindBusy,
+  blindQueueAbandoned,
   attendedDtmf,
   attendedBlonde,
   attendedAborted,
   attendedNoAnswer,
+  attendedBusy,
+  attendedClientLeaves,
+  attendedOutbound,
   attendedCalledBack,
   attendedReplaces,
   attendedThreeWay,
   attendedQueue,
   forwardByDialplan,
   forwardByPhone,
+  forwardInVain,
+  phoneAndMobile,
 ];
