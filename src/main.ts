@@ -10,11 +10,23 @@ import { dialplanCommands } from './cli/dialplan.ts';
 import { createDoctorCommand } from './cli/doctor.ts';
 import { dialplanParts, doctorParts } from './cli/installation-parts.ts';
 import { addLookupCommand } from './cli/lookup.ts';
+import { addRebuildCommand } from './cli/rebuild.ts';
 import { createRecordCommand } from './cli/record.ts';
+import { addReplayCommand } from './cli/replay.ts';
+import { createStartCommand } from './cli/start.ts';
 import { addStatusCommand } from './cli/status.ts';
 
 /** All commands; the only list. */
 const commands: readonly AddCommand[] = [
+  createStartCommand({
+    async startService({ config }) {
+      // The other commands need not wait for the whole house to load.
+      const { createApp } = await import('./app.ts');
+      return createApp(config, { log: createLog(config.log, process.stdout) });
+    },
+    signals: process,
+    exit: (code) => process.exit(code),
+  }),
   addStatusCommand,
   createDoctorCommand(doctorParts),
   addConfigCommand,
@@ -23,6 +35,8 @@ const commands: readonly AddCommand[] = [
   addDeliveriesCommand,
   addContactsCommand,
   createRecordCommand({ signals: process }),
+  addReplayCommand,
+  addRebuildCommand,
 ];
 
 /** From `package.json`, which stands one folder higher for the compiled program. */

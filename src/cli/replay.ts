@@ -2,10 +2,85 @@
  * `ringledger replay`: recorded traffic through the same code as live traffic, without network, database or deliveries.
  * The answer is one JSON document; calls stand in it by their start. Memory holds only the calls that overlap.
  */
+import { once } from 'node:events';
+import { createNumbering, createScreen, readRules } from '../installation.ts';
 import type { Call } from '../core/call.ts';
 import type { PbxEvent } from '../core/pbx-event.ts';
 import type { CallStore, Log, NumberPlan } from '../core/ports.ts';
 import { CallTracker, defaultTrackerSettings, type CallTrackerParts } from '../core/tracking/call-tracker.ts';
+import { readCapture } from '../pbx/asterisk/capture.ts';
+import { UserFault, type AddCommand, type CliContext } from './context.ts';
+import { quietLog } from './quiet-log.ts';
+import { formatTable } from './table.ts';
+
+/** `replay FILE…`: what recorded traffic comes to under the rules of the configuration. */
+export const addReplayCommand: AddCommand = (program, context) => {
+  program
+    .command('replay')
+    .description(
+      'feed recorded traffic (AMI capture, CEL CSV, CDR Master.csv) through the code that follows live calls',
+    )
+    .argument('<files...>', 'files of one phone system; what several tell of the same call is put together')
+    .option('--json', 'one JSON document instead of a table')
+    .action(async (files: string[], { json }: { json?: boolean }) => {
+      const { config } = context.loadConfig();
+      const { plan } = createNumbering(config);
+      const settings = { source: config.pbx[0]?.name ?? 'asterisk', timeZone: config.installation.timezone };
+      const calls = replayCalls(
+        files.map((file) => readCapture(file, settings)),
+        {
+          plan,
+          log: quietLog,
+          screen: createScreen(readRules(config, config.registration, plan).lists),
+          keepsInternal: config.calls.internal === 'keep',
+        },
+      );
+      try {
+        await (json === true ? printJsonCalls(calls, context) : printCallTable(calls, context));
+      } catch (error) {
+        // Unreadable and unrecognised files are the user's to mend; readCapture says what is wrong with them.
+        throw error instanceof Error && !(error instanceof TypeError) ? new UserFault(error.message) : error;
+      }
+    });
+};
+
+async function printJsonCalls(calls: AsyncIterable<Call>, { stdout }: CliContext): Promise<void> {
+  const write = async (text: string) => {
+    if (!stdout.write(text)) await once(stdout, 'drain');
+  };
+  await write('{"calls":[');
+  let isFirst = true;
+  for await (const call of calls) {
+    await write(`${isFirst ? '' : ','}\n${JSON.stringify(toReplayJson(call))}`);
+    isFirst = false;
+  }
+  await write('\n]}\n');
+}
+
+async function printCallTable(calls: AsyncIterable<Call>, context: CliContext): Promise<void> {
+  const rows: unknown[][] = [];
+  for await (const call of calls) {
+    for (const [index, one] of call.conversations.entries()) {
+      const ofCall =
+        index === 0
+          ? [call.startedAt.toISOString(), call.direction, call.client ?? 'anonymous', call.did]
+          : ['', '', '', ''];
+      rows.push([...ofCall, one.extension, one.result, one.duration, one.waiting, one.registered ? 'yes' : one.reason]);
+    }
+  }
+  const headings = [
+    'started',
+    'direction',
+    'client',
+    'did',
+    'extension',
+    'result',
+    'talked s',
+    'waited s',
+    'registered',
+  ];
+  context.print(formatTable(headings, rows));
+}
 
 export interface ReplayParts {
   readonly plan: NumberPlan;
@@ -45,7 +120,10 @@ export function toReplayJson(call: Call): object {
 }
 
 /** The calls in these streams of one source, in the order of their start. Each stream is one file. */
-export async function* replayCalls(streams: readonly AsyncIterable<readonly PbxEvent[]>[], parts: ReplayParts): AsyncGenerator<Call> {
+export async function* replayCalls(
+  streams: readonly AsyncIterable<readonly PbxEvent[]>[],
+  parts: ReplayParts,
+): AsyncGenerator<Call> {
   const finished: Call[] = [];
   const tracker = new CallTracker({
     store: forgetfulStore,
@@ -80,7 +158,9 @@ const forgetfulStore: CallStore = {
 };
 
 /** Several files of the same time, merged event by event, so that what they say of one call meets. */
-async function* mergeByTime(streams: readonly AsyncIterable<readonly PbxEvent[]>[]): AsyncGenerator<readonly PbxEvent[]> {
+async function* mergeByTime(
+  streams: readonly AsyncIterable<readonly PbxEvent[]>[],
+): AsyncGenerator<readonly PbxEvent[]> {
   const heads = streams.map((stream) => new StreamHead(stream));
   await Promise.all(heads.map((head) => head.advance()));
   for (;;) {

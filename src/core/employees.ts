@@ -25,7 +25,7 @@ export interface EmployeeDirectory {
  * extension is an employee of his own. As long as a CRM's list is not known its user ids are taken for employees' ids.
  */
 export class StaffDirectory implements EmployeeDirectory {
-  readonly #configured: readonly Employee[];
+  #configured: readonly Employee[];
   readonly #timeZone: string;
   readonly #usersByCrm = new Map<string, readonly CrmUser[]>();
   #employees: readonly Employee[] = [];
@@ -40,6 +40,12 @@ export class StaffDirectory implements EmployeeDirectory {
     this.#configured = options.employees;
     this.#timeZone = options.timeZone;
     localMoment(new Date(0), options.timeZone);
+    this.#rebuild();
+  }
+
+  /** Takes the complete list of employees in place of the one given at first. */
+  setEmployees(employees: readonly Employee[]): void {
+    this.#configured = employees;
     this.#rebuild();
   }
 

@@ -77,7 +77,13 @@ export interface PbxEventSink {
    * After each (re)connect: the channels that exist now. Calls that the tracker believes open and that have none of
    * these channels have ended meanwhile; they are closed from CEL/CDR, or, failing that, at the last known time.
    */
-  resynced(snapshot: { readonly source: string; readonly at: number; readonly uniqueIds: ReadonlySet<string> }): Promise<void>;
+  resynced(snapshot: {
+    readonly source: string;
+    readonly at: number;
+    readonly uniqueIds: ReadonlySet<string>;
+    /** The last moment before the break at which the source was heard; absent or null where nobody knows. */
+    readonly lastHeardAt?: number | null;
+  }): Promise<void>;
 }
 
 /** Click-to-call: rings the employee first, then the client. Nothing else can be asked for. */

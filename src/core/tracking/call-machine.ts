@@ -1,6 +1,15 @@
 /** The state of a call: its channels, and which linkedids it goes by. Pure: the same events give the same state. */
 import type { PbxEvent } from '../pbx-event.ts';
-import { emptyChannel, firstName, foldChannel, joinChannels, nameAt, rankOf, type ChannelFacts, type Moment } from './channel-facts.ts';
+import {
+  emptyChannel,
+  firstName,
+  foldChannel,
+  joinChannels,
+  nameAt,
+  rankOf,
+  type ChannelFacts,
+  type Moment,
+} from './channel-facts.ts';
 
 export interface CallState {
   readonly source: string;

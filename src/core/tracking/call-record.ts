@@ -36,10 +36,17 @@ export function recordCall(state: CallState, plan: NumberPlan): Call | null {
   const client = clientNumber(view, plan);
   // An employee's mobile is no client: a colleague calls, or is called.
   const isAmongUs = client !== null && plan.isEmployeeNumber(client);
-  const parts = decideParts(view, plan).map((part) => (isAmongUs && part.reason === null ? { ...part, reason: 'internal' as const } : part));
+  const parts = decideParts(view, plan).map((part) =>
+    isAmongUs && part.reason === null ? { ...part, reason: 'internal' as const } : part,
+  );
   const registered = parts.filter((part) => part.reason === null);
   const answered = registered.find((part) => part.result === 'answered');
-  const result = answered?.result ?? registered[0]?.result ?? parts.find((part) => part.result === 'answered')?.result ?? parts[0]?.result ?? 'failed';
+  const result =
+    answered?.result ??
+    registered[0]?.result ??
+    parts.find((part) => part.result === 'answered')?.result ??
+    parts[0]?.result ??
+    'failed';
   const conversations = parts
     .sort((a, b) => a.requestedAt - b.requestedAt || compareIds(a.channel.id, b.channel.id))
     .map((part) => toConversation(part, view));
@@ -109,7 +116,9 @@ function forwardedParts(view: CallView, talking: readonly Part[], plan: NumberPl
     const dialer = view.dialer(leg);
     if (dialer !== null && view.extension(dialer) !== null && !hasTalk(view, leg, client)) continue;
     const marked = variableAlong(leg, 'RL_EMPLOYEE', view);
-    const candidates = view.phones.filter((other) => startOf(other) <= startOf(leg) && !talking.some((part) => part.channel === other));
+    const candidates = view.phones.filter(
+      (other) => startOf(other) <= startOf(leg) && !talking.some((part) => part.channel === other),
+    );
     const own =
       candidates.findLast((other) => marked === null && other.forward !== null && !usedLegs.has(other)) ??
       candidates.findLast((other) => !usedLegs.has(other) && (marked === null || view.extension(other) === marked));
@@ -171,7 +180,8 @@ function isConsultation(leg: ChannelFacts, view: CallView): boolean {
 function outboundParts(view: CallView, plan: NumberPlan): Part[] {
   const legs = view.phones;
   const client = view.client;
-  const talking = client === null ? [] : legs.map((leg) => answeredPart(leg, client, view)).filter((part) => part !== null);
+  const talking =
+    client === null ? [] : legs.map((leg) => answeredPart(leg, client, view)).filter((part) => part !== null);
   const others = legs.filter((leg) => !talking.some((part) => part.channel === leg));
   if (talking.length > 0) return [...talking, ...others.map((leg) => silentPart(leg, view, plan))];
 
@@ -288,8 +298,14 @@ function outsideNumberOf(leg: ChannelFacts, view: CallView, plan: NumberPlan): s
   const target = runs
     .flatMap((run) => run.args.split(',')[0]!.split('&'))
     .find((candidate) => trunk !== null && (candidate.includes(`@${trunk}`) || candidate.includes(`/${trunk}/`)));
-  const local = view.channels.findLast((channel) => startOf(channel) <= startOf(leg) && plan.isOutsideNumber(localExten(firstName(channel))));
-  for (const number of [dialled, target === undefined ? null : numberOfDialString(target), local === undefined ? null : localExten(firstName(local))]) {
+  const local = view.channels.findLast(
+    (channel) => startOf(channel) <= startOf(leg) && plan.isOutsideNumber(localExten(firstName(channel))),
+  );
+  for (const number of [
+    dialled,
+    target === undefined ? null : numberOfDialString(target),
+    local === undefined ? null : localExten(firstName(local)),
+  ]) {
     const read = number === null ? null : plan.toClientNumber(number);
     if (read !== null) return read;
   }
@@ -360,7 +376,9 @@ function clientNumber(view: CallView, plan: NumberPlan): string | null {
     if (number !== undefined) return plan.toClientNumber(number);
   }
   // Requested, and never dialled: the employee's phone showed whom it was about.
-  const shown = view.channels.map((channel) => channel.connectedNumber?.value).find((number) => number !== undefined && plan.isOutsideNumber(number));
+  const shown = view.channels
+    .map((channel) => channel.connectedNumber?.value)
+    .find((number) => number !== undefined && plan.isOutsideNumber(number));
   return shown === undefined ? null : plan.toClientNumber(shown);
 }
 
@@ -407,7 +425,8 @@ function recordingOf(part: Part, view: CallView): string | null {
   const own = part.channel.recordings[0];
   if (own !== undefined) return own.path;
   const end = part.endedAt ?? Infinity;
-  const sources = view.direction === 'internal' ? view.channels : view.channels.filter((channel) => channel.id !== part.channel.id);
+  const sources =
+    view.direction === 'internal' ? view.channels : view.channels.filter((channel) => channel.id !== part.channel.id);
   const candidates = sources.flatMap((channel) => channel.recordings).filter((recording) => recording.at <= end);
   const started = candidates.filter((recording) => recording.at <= part.answeredAt! + 1000).at(-1);
   return (started ?? candidates.at(-1))?.path ?? null;

@@ -26,6 +26,8 @@ export interface CallTrackerParts {
 }
 
 export interface TrackerSettings {
+  /** False: calls between employees are followed, in case a client joins, but never saved. */
+  readonly keepsInternal: boolean;
   /** How long an ended call stays in memory for late events, by the PBX's clock. */
   readonly graceMs: number;
   /** How long CEL and CDR have to close a call that a resync no longer finds, before it is closed at the last known time. */
@@ -35,6 +37,7 @@ export interface TrackerSettings {
 }
 
 export const defaultTrackerSettings: TrackerSettings = {
+  keepsInternal: true,
   graceMs: 60_000,
   vanishedMs: 20_000,
   saveRetryMs: [100, 500, 2_000, 5_000],
@@ -82,6 +85,15 @@ export class CallTracker implements PbxEventSink {
     for (const stored of await this.#parts.store.loadOpen(source)) this.#adopt(stored);
   }
 
+  /** Another node follows this source from now on. */
+  release(source: string): void {
+    for (const tracked of new Set(this.#byLinkedId.values())) {
+      if (tracked.state.source !== source) continue;
+      this.#ended.delete(tracked);
+      this.#forget(tracked);
+    }
+  }
+
   /** Resolves once everything these events changed is durable. Never rejects: a failing store is retried until it works. */
   accept(events: readonly PbxEvent[]): Promise<void> {
     if (events.length === 0) return Promise.resolve();
@@ -102,7 +114,9 @@ export class CallTracker implements PbxEventSink {
     for (const tracked of new Set(this.#byLinkedId.values())) {
       const { state } = tracked;
       if (state.source !== snapshot.source || endOfCall(state) !== null) continue;
-      const isAlive = [...state.channels.values()].some((channel) => channel.ended === null && snapshot.uniqueIds.has(channel.id));
+      const isAlive = [...state.channels.values()].some(
+        (channel) => channel.ended === null && snapshot.uniqueIds.has(channel.id),
+      );
       if (isAlive) {
         tracked.vanished = null;
         continue;
@@ -110,7 +124,10 @@ export class CallTracker implements PbxEventSink {
       const lastAt = lastEventAt(state);
       // Younger than the snapshot: it began while the channels were being listed.
       if (lastAt >= snapshot.at) continue;
-      tracked.vanished ??= { noticedAt: now, endedAt: Math.max(lastAt, Math.min(snapshot.lastHeardAt ?? lastAt, snapshot.at)) };
+      tracked.vanished ??= {
+        noticedAt: now,
+        endedAt: Math.max(lastAt, Math.min(snapshot.lastHeardAt ?? lastAt, snapshot.at)),
+      };
     }
   }
 
@@ -123,7 +140,10 @@ export class CallTracker implements PbxEventSink {
       if (vanished === null || now - vanished.noticedAt < this.#parts.settings.vanishedMs) continue;
       tracked.vanished = null;
       if (endOfCall(state) !== null) continue;
-      this.#parts.log.warn({ call: state.linkedId, source: state.source }, 'call vanished while nobody listened; closed at the last known time');
+      this.#parts.log.warn(
+        { call: state.linkedId, source: state.source },
+        'call vanished while nobody listened; closed at the last known time',
+      );
       for (const channel of state.channels.values()) {
         if (channel.ended !== null) continue;
         closing.push({
@@ -216,6 +236,11 @@ export class CallTracker implements PbxEventSink {
     for (const tracked of touched) {
       const call = this.#record(tracked.state);
       if (call === null) continue;
+      if (!this.#parts.settings.keepsInternal && call.direction === 'internal') {
+        tracked.call = call;
+        if (call.endedAt !== null) this.#ended.add(tracked);
+        continue;
+      }
       const owed = owedOf(call, tracked.state).filter((id) => !tracked.owed.has(id));
       changes.push({
         tracked,
@@ -223,11 +248,8 @@ export class CallTracker implements PbxEventSink {
         change: { call, newEvents: tracked.newEvents, absorbed: tracked.absorbed, owed },
       });
     }
-    if (changes.length > 0) {
-      const saved = await this.#untilItWorks(() => this.#parts.store.save(changes.map((entry) => entry.change)));
-      if (!saved) return;
-    }
-    for (const { tracked, before, change } of changes) {
+    const saved = await this.#save(changes);
+    for (const { tracked, before, change } of saved) {
       tracked.call = change.call;
       tracked.newEvents = [];
       tracked.absorbed = [];
@@ -239,18 +261,36 @@ export class CallTracker implements PbxEventSink {
   }
 
   #record(state: CallState): Call | null {
-    const call = recordCall(state, this.#parts.plan);
-    if (call === null) return null;
-    const conversations = call.conversations.map((conversation) => {
-      if (!conversation.registered) return conversation;
-      const reason = this.#parts.screen(call, conversation);
-      return reason === null ? conversation : { ...conversation, registered: false, reason };
-    });
-    return { ...call, conversations };
+    return recordScreened(state, this.#parts.plan, this.#parts.screen);
   }
 
-  /** True when it worked; false when the tracker was stopped before it did. */
-  async #untilItWorks(work: () => Promise<void>): Promise<boolean> {
+  /** Those that were saved. One call that the store refuses again and again must not keep all others from being saved. */
+  async #save<Entry extends { readonly change: CallChange }>(changes: readonly Entry[]): Promise<readonly Entry[]> {
+    if (changes.length === 0) return [];
+    const { store, log, settings } = this.#parts;
+    if (await this.#untilItWorks(() => store.save(changes.map((entry) => entry.change)), settings.saveRetryMs.length))
+      return changes;
+    if (this.#stopped) return [];
+    for (;;) {
+      const saved: Entry[] = [];
+      for (const entry of changes) {
+        try {
+          await store.save([entry.change]);
+          saved.push(entry);
+        } catch (error) {
+          log.error(
+            { err: error, call: entry.change.call.linkedId },
+            'a call cannot be saved; it is tried again when more is known of it',
+          );
+        }
+      }
+      if (saved.length > 0 || this.#stopped) return saved;
+      await this.#pause(settings.saveRetryMs.at(-1) ?? 1_000);
+    }
+  }
+
+  /** True when it worked; false when the attempts ran out or the tracker was stopped before it did. */
+  async #untilItWorks(work: () => Promise<void>, attempts = Infinity): Promise<boolean> {
     const { saveRetryMs } = this.#parts.settings;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -260,7 +300,7 @@ export class CallTracker implements PbxEventSink {
       } catch (error) {
         this.#saveFailure = error instanceof Error ? error.message : String(error);
         this.#parts.log.error({ err: error, attempt }, 'the ledger cannot be written; trying again');
-        if (this.#stopped) return false;
+        if (this.#stopped || attempt + 1 >= attempts) return false;
         await this.#pause(saveRetryMs[Math.min(attempt, saveRetryMs.length - 1)] ?? 1_000);
       }
     }
@@ -313,7 +353,8 @@ export class CallTracker implements PbxEventSink {
     for (const channel of channels.values()) {
       if (!channel.id.includes('/')) this.#byUniqueId.set(key(source, channel.id), tracked);
       for (const { name } of channel.names) this.#byName.set(key(source, name), tracked);
-      for (const mark of channel.marks) if (this.#byBridge.has(key(source, mark.bridgeId))) this.#byBridge.set(key(source, mark.bridgeId), tracked);
+      for (const mark of channel.marks)
+        if (this.#byBridge.has(key(source, mark.bridgeId))) this.#byBridge.set(key(source, mark.bridgeId), tracked);
     }
   }
 
@@ -407,8 +448,10 @@ export class CallTracker implements PbxEventSink {
     for (const conversation of after.conversations) {
       const known = before?.conversations.find((other) => other.uniqueId === conversation.uniqueId);
       if (known === undefined) this.#stage('conversation_requested', after, conversation);
-      if (conversation.answeredAt !== null && (known?.answeredAt ?? null) === null) this.#stage('conversation_accepted', after, conversation);
-      if (conversation.endedAt !== null && (known?.endedAt ?? null) === null) this.#stage('conversation_ended', after, conversation);
+      if (conversation.answeredAt !== null && (known?.answeredAt ?? null) === null)
+        this.#stage('conversation_accepted', after, conversation);
+      if (conversation.endedAt !== null && (known?.endedAt ?? null) === null)
+        this.#stage('conversation_ended', after, conversation);
     }
     if (after.endedAt !== null && (before?.endedAt ?? null) === null) this.#stage('call_ended', after, null);
   }
@@ -424,7 +467,8 @@ export class CallTracker implements PbxEventSink {
       if (endedAt !== null && streamAt - endedAt < this.#parts.settings.graceMs) break;
       this.#ended.delete(tracked);
       // Taken up again meanwhile, or not saved yet: it comes back with its next end.
-      if (endedAt === null || tracked.newEvents.length > 0) continue;
+      const isKept = this.#parts.settings.keepsInternal || tracked.call?.direction !== 'internal';
+      if (endedAt === null || (isKept && tracked.newEvents.length > 0)) continue;
       this.#forget(tracked);
     }
   }
@@ -442,6 +486,18 @@ export class CallTracker implements PbxEventSink {
     }
     if (tracked.call !== null) this.#parts.onForgotten?.(tracked.call);
   }
+}
+
+/** The record of a call with what the lists hold back marked as such; null while nothing of it is known. */
+export function recordScreened(state: CallState, plan: NumberPlan, screen: CallTrackerParts['screen']): Call | null {
+  const call = recordCall(state, plan);
+  if (call === null) return null;
+  const conversations = call.conversations.map((conversation) => {
+    if (!conversation.registered) return conversation;
+    const reason = screen(call, conversation);
+    return reason === null ? conversation : { ...conversation, registered: false, reason };
+  });
+  return { ...call, conversations };
 }
 
 /** The state of a stored call, made again from its events. */
@@ -468,7 +524,9 @@ function owedOf(call: Call, state: CallState): string[] {
 function lastEventAt(state: CallState): number {
   let last = 0;
   for (const channel of state.channels.values()) {
-    const moments = [channel.started, channel.ringing, channel.answered, channel.dialed, channel.ended].map((moment) => moment?.at ?? 0);
+    const moments = [channel.started, channel.ringing, channel.answered, channel.dialed, channel.ended].map(
+      (moment) => moment?.at ?? 0,
+    );
     last = Math.max(last, ...moments, channel.marks.at(-1)?.at ?? 0);
   }
   return last;

@@ -3,7 +3,15 @@ import type { Direction } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import { endOfCall, resolveNames, type CallState } from './call-machine.ts';
 import { firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
-import { extensionOf, isPlumbing, localContext, localExten, localPair, parseChannelName, roleOf } from './channel-role.ts';
+import {
+  extensionOf,
+  isPlumbing,
+  localContext,
+  localExten,
+  localPair,
+  parseChannelName,
+  roleOf,
+} from './channel-role.ts';
 import { talksOf, type Talk } from './talk.ts';
 
 export interface CallView {
@@ -53,11 +61,14 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
   if (first === undefined) return null;
   const extension = (channel: ChannelFacts, at?: number) =>
     extensionOf(at === undefined ? firstName(channel) : nameAt(channel, at), channel.callerNumber?.value ?? '', plan);
-  const outside = channels.filter((channel) => roleOf(firstName(channel), channel.callerNumber?.value ?? '', plan) === 'outside');
+  const outside = channels.filter(
+    (channel) => roleOf(firstName(channel), channel.callerNumber?.value ?? '', plan) === 'outside',
+  );
   const callers = outside.filter((channel) => isCalling(channel, call));
   const outsideLegs = outside.filter((channel) => !callers.includes(channel));
   const origin = callers[0] ?? channels.find((channel) => isCalling(channel, call)) ?? first;
-  const requestId = channels.find((channel) => channel.variables.RL_REQUEST_ID !== undefined)?.variables.RL_REQUEST_ID?.value ?? null;
+  const requestId =
+    channels.find((channel) => channel.variables.RL_REQUEST_ID !== undefined)?.variables.RL_REQUEST_ID?.value ?? null;
   const isRequested = requestId !== null || channels.some(isClickToCall);
   const direction = directionOf(origin, { callers, outsideLegs, isRequested, plan });
   const endedAt = endOfCall(call);
@@ -100,7 +111,11 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
   };
 }
 
-function phonesOf(channels: readonly ChannelFacts[], extension: CallView['extension'], plan: NumberPlan): ChannelFacts[] {
+function phonesOf(
+  channels: readonly ChannelFacts[],
+  extension: CallView['extension'],
+  plan: NumberPlan,
+): ChannelFacts[] {
   const known = new Set<string | null>();
   const phones = channels.filter((channel) => {
     const own = extension(channel);
@@ -135,7 +150,8 @@ export function dialledNumbers(channel: ChannelFacts): string[] {
   const numbers = exten === null ? [] : [exten];
   for (const run of channel.apps) {
     if (run.exten !== '' && run.exten !== 's') numbers.push(run.exten);
-    if (run.app.toLowerCase() === 'dial') for (const target of run.args.split(',')[0]!.split('&')) numbers.push(numberOfDialString(target));
+    if (run.app.toLowerCase() === 'dial')
+      for (const target of run.args.split(',')[0]!.split('&')) numbers.push(numberOfDialString(target));
   }
   return numbers;
 }
@@ -173,7 +189,13 @@ function talksOrGuess(channels: readonly ChannelFacts[], until: number, origin: 
 function lastMoment(channels: readonly ChannelFacts[]): number {
   let last = 0;
   for (const channel of channels) {
-    for (const at of [startOf(channel), channel.answered?.at, channel.ended?.at, channel.dialed?.at, channel.marks.at(-1)?.at]) {
+    for (const at of [
+      startOf(channel),
+      channel.answered?.at,
+      channel.ended?.at,
+      channel.dialed?.at,
+      channel.marks.at(-1)?.at,
+    ]) {
       if (at !== undefined && at > last) last = at;
     }
   }

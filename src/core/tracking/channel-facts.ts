@@ -104,15 +104,21 @@ function better(known: Moment | null, at: number, rank: number, pick: 'earlier' 
 }
 
 /** Keeps the better-ranked word; of equal ones the earlier or the later, and of two at one moment always the same. */
-function say<T extends string | number | boolean>(known: Said<T> | null, said: { value: T | null; at: number; rank: number }, pick: 'earlier' | 'later'): Said<T> | null {
+function say<T extends string | number | boolean>(
+  known: Said<T> | null,
+  said: { value: T | null; at: number; rank: number },
+  pick: 'earlier' | 'later',
+): Said<T> | null {
   const { value, at, rank } = said;
   if (value === null || value === '') return known;
   if (known === null || rank > known.rank) return { value, at, rank };
-  if (rank < known.rank || value === known.value) return rank === known.rank && isSooner(at, known.at, pick) ? { value, at, rank } : known;
+  if (rank < known.rank || value === known.value)
+    return rank === known.rank && isSooner(at, known.at, pick) ? { value, at, rank } : known;
   if (at === known.at) return value < known.value ? { value, at, rank } : known;
   return isSooner(at, known.at, pick) ? { value, at, rank } : known;
 }
-const isSooner = (at: number, known: number, pick: 'earlier' | 'later') => (pick === 'earlier' ? at < known : at > known);
+const isSooner = (at: number, known: number, pick: 'earlier' | 'later') =>
+  pick === 'earlier' ? at < known : at > known;
 
 function insertByTime<T extends { readonly at: number }>(list: readonly T[], item: T): readonly T[] {
   const last = list[list.length - 1];
@@ -224,7 +230,10 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
   }
 }
 
-function setVariable(known: ChannelFacts['variables'], event: { variable: string; value: string; at: number; origin: EventOrigin }) {
+function setVariable(
+  known: ChannelFacts['variables'],
+  event: { variable: string; value: string; at: number; origin: EventOrigin },
+) {
   const { at, value } = event;
   const said = say(known[event.variable] ?? null, { value, at, rank: rankOf(event.origin) }, 'earlier');
   return said === null || said === known[event.variable] ? known : { ...known, [event.variable]: said };
@@ -238,7 +247,10 @@ function change(channel: ChannelFacts, fields: Partial<ChannelFacts>): ChannelFa
 }
 
 /** A file is told once with its folder and once as the dialplan named it; the fuller name stays. */
-function addRecording(known: ChannelFacts['recordings'], told: { at: number; path: string }): ChannelFacts['recordings'] {
+function addRecording(
+  known: ChannelFacts['recordings'],
+  told: { at: number; path: string },
+): ChannelFacts['recordings'] {
   if (told.path === '') return known;
   const same = known.find((other) => isSameFile(other.path, told.path));
   if (same === undefined) return insertByTime(known, told);
@@ -256,7 +268,11 @@ const isSameFile = (a: string, b: string) => a === b || a.endsWith(`/${b}`) || b
 export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelFacts {
   const moment = (a: Moment | null, b: Moment | null, pick: 'earlier' | 'later') =>
     a === null ? b : better(b, a.at, a.rank, pick);
-  const said = <T extends string | number | boolean>(a: Said<T> | null, b: Said<T> | null, pick: 'earlier' | 'later') => (a === null ? b : say(b, a, pick));
+  const said = <T extends string | number | boolean>(
+    a: Said<T> | null,
+    b: Said<T> | null,
+    pick: 'earlier' | 'later',
+  ) => (a === null ? b : say(b, a, pick));
   return {
     ...byId,
     names: byName.names.reduce((names, entry) => addName(names, entry.at, entry.name), byId.names),

@@ -1,0 +1,410 @@
+/** The whole house, built in reading order from its configuration. Nothing here decides anything about a call. */
+import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { AgiServer } from '../agi/server.ts';
+import { createRoutes, type AgiHandler } from '../agi/routes.ts';
+import { toAscii } from '../agi/transliterate.ts';
+import { localTokenFile, type Config } from './config.ts';
+import { CallerLookup } from './core/caller-lookup.ts';
+import type { ContactBook } from './core/contact-book.ts';
+import { ContactMirror } from './core/contact-mirror.ts';
+import { ContactSearch } from './core/contact-search.ts';
+import { CrmSync } from './core/crm-sync.ts';
+import { createDeliveryRunner } from './core/delivery.ts';
+import type { DeliveryHandler } from './core/delivery/crm-loop.ts';
+import type { StaffDirectory } from './core/employees.ts';
+import { coreBehaviour } from './core/hooks.ts';
+import type {
+  Clock,
+  CrmAdapter,
+  CrmUser,
+  DeviceState,
+  Employee,
+  Log,
+  PartStatus,
+  PbxEventSink,
+  PbxSource,
+} from './core/ports.ts';
+import { createConversationHandler } from './core/registration.ts';
+import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
+import { crmKinds } from './crm/index.ts';
+import { createNumbering, createScreen, readRules } from './installation.ts';
+import { pbxKinds } from './pbx/index.ts';
+import { createCallStore } from './storage/call-store.ts';
+import { openDatabase } from './storage/connection.ts';
+import { createCursorStore } from './storage/cursor-store.ts';
+import { createDeliveryStore } from './storage/delivery-store.ts';
+import { checkDatabase } from './storage/health.ts';
+import { createLedgerQueries } from './storage/ledger-queries.ts';
+import { migrateDatabase } from './storage/migrate.ts';
+import { holdNodeLease, type NodeLease } from './storage/node-lease.ts';
+import { createSpool } from './storage/spool.ts';
+import { ensureLocalToken } from './web/local-token.ts';
+import { createMetrics } from './web/metrics.ts';
+import { createWebServer } from './web/server.ts';
+
+export interface AppParts {
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface App {
+  /** Where FastAGI and HTTP listen, for configurations that leave the port to the system. */
+  readonly agiPort: number;
+  readonly httpPort: number;
+  readonly lookup: CallerLookup;
+  /** The phone systems, by name. */
+  readonly sources: ReadonlyMap<string, PbxSource>;
+  status(): Promise<readonly PartStatus[]>;
+  /** Takes nothing new, finishes what is under way, closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Late events of an ended call (CEL, recordings) arrive within this; only then is it offered to the CRMs. */
+const settleMs = 2_000;
+const crmSyncSettings = { everyMs: 5_000, fullEveryMs: 600_000 };
+
+/** Builds and starts everything; resolves once calls are followed and questions answered. Rejects when it cannot start. */
+export async function createApp(config: Config, parts: AppParts): Promise<App> {
+  const { log } = parts;
+  const clock: Clock = parts.clock ?? { now: () => new Date() };
+  const monotonicMs = () => performance.now();
+  const undo: (() => Promise<unknown> | unknown)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    return await build();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function build(): Promise<App> {
+    const tokenFile = localTokenFile(config);
+    mkdirSync(dirname(tokenFile), { recursive: true, mode: 0o750 });
+    const database = await openDatabase(config.storage);
+    undo.push(() => database.close());
+    const ran = await migrateDatabase(database);
+    if (ran.length > 0) log.info({ migrations: ran }, 'the database was brought up to date');
+
+    // Who works here, and what numbers mean.
+    const { directory, plan, configured, withMobile } = createNumbering(config);
+
+    // The CRMs, and what is known of their contacts and users.
+    const usersOf = new Map<string, readonly CrmUser[]>();
+    const crms = config.crm.map((entry) => {
+      const built = crmKinds[entry.kind].create(entry.settings, {
+        name: entry.name,
+        db: database.knex,
+        numbers: plan,
+        clock,
+      });
+      return { entry, ...built, mirror: new ContactMirror() };
+    });
+    const book = crms.find((crm) => crm.book !== undefined)?.book ?? null;
+    await book?.takeConfiguredEmployees(configured);
+    const syncs = crms.map(
+      ({ adapter, book: ownBook, mirror }) =>
+        new CrmSync({
+          crm: watchUsers(adapter, { book: ownBook ?? null, usersOf, directory, configured, withMobile }),
+          mirror,
+          directory,
+          settings: crmSyncSettings,
+          clock,
+          log: log.child({ crm: adapter.name }),
+        }),
+    );
+
+    // From calls to the ledger, and from the ledger to the CRMs.
+    const crmNames = crms.map((crm) => crm.entry.name);
+    const callStore = createCallStore({ database, crms: crmNames, settleMs, clock, announce: () => runner.wake() });
+    const deliveryStore = createDeliveryStore({ database, clock });
+    const handlers = new Map(
+      crms.map(({ entry, adapter }) => [
+        entry.name,
+        createConversationHandler({
+          crm: adapter,
+          ledger: callStore,
+          hooks: coreBehaviour,
+          installation: {
+            crm: entry.name,
+            rules: readRules(config, entry.registration ?? config.registration, plan),
+            staff: directory,
+            numbers: plan,
+            timeZone: config.installation.timezone,
+          },
+          users: () => usersOf.get(entry.name) ?? [],
+        }),
+      ]),
+    );
+    const handle: DeliveryHandler = async (delivery, context) => {
+      const handler = handlers.get(delivery.crm);
+      if (handler === undefined || delivery.kind !== 'conversation')
+        return { skip: `nothing here delivers ${delivery.kind} to ${delivery.crm}` };
+      return handler(delivery, context);
+    };
+    const runner = createDeliveryRunner({
+      store: deliveryStore,
+      handle,
+      crms: crmNames,
+      node: config.installation.name,
+      clock,
+      log,
+    });
+
+    const metrics = createMetrics({ log, openCalls: () => countBySource(tracker), deliveries: deliveryStore });
+    const tracker = new CallTracker({
+      store: callStore,
+      plan,
+      clock,
+      log,
+      watchers: [metrics.callWatcher],
+      screen: createScreen(readRules(config, config.registration, plan).lists),
+      settings: { ...defaultTrackerSettings, keepsInternal: config.calls.internal === 'keep' },
+    });
+    undo.push(() => tracker.stop());
+    const ticking = setInterval(() => void tracker.tick(), 1_000);
+    undo.push(() => clearInterval(ticking));
+    const spool = createSpool({ sink: tracker, path: join(dirname(tokenFile), 'spool.jsonl'), log });
+    await spool.start();
+    undo.push(() => spool.stop());
+    const sink: PbxEventSink = {
+      accept: async (events) => {
+        await spool.accept(events);
+        metrics.countPbxEvents(events, clock.now());
+      },
+      resynced: (snapshot) => spool.resynced(snapshot),
+    };
+
+    await runner.start();
+    undo.push(() => runner.stop());
+    for (const sync of syncs) {
+      sync.start();
+      undo.push(() => sync.stop());
+    }
+
+    // The phone systems. On several nodes, one at a time follows each.
+    const cursors = createCursorStore(database);
+    const sources = new Map<string, PbxSource>();
+    const leases: NodeLease[] = [];
+    for (const entry of config.pbx) {
+      const source = pbxKinds[entry.kind].create(entry, {
+        cursors,
+        clock,
+        log: log.child({ pbx: entry.name }),
+        timeZone: config.installation.timezone,
+      });
+      sources.set(entry.name, source);
+      const lease = holdNodeLease({
+        database,
+        role: `pbx:${entry.name}`,
+        log,
+        onHeld: async () => {
+          await tracker.restore(entry.name);
+          await source.start(sink);
+        },
+        onLost: async () => {
+          await source.stop();
+          tracker.release(entry.name);
+        },
+      });
+      leases.push(lease);
+      undo.push(() => lease.stop());
+    }
+
+    // Questions of the dialplan.
+    const search = new ContactSearch({
+      sources: crms.map(({ entry, adapter, mirror }) => ({
+        name: entry.name,
+        mirror: adapter.listContacts === undefined ? null : mirror,
+        findContact: (number, options) => adapter.findContact(number, options),
+      })),
+      settings: {
+        breaker: { failures: config.distribution.breakerFailures, openMs: config.distribution.breakerOpenMs },
+        freshMs: config.distribution.freshMs,
+        staleMs: config.distribution.staleMs,
+      },
+      monotonicMs,
+      log,
+    });
+    const lookup = new CallerLookup(
+      {
+        search,
+        directory,
+        numberPlan: plan,
+        stateOf: (extension) => stateOf(sources, extension),
+        customizeAutodistribution: null,
+        clock,
+        monotonicMs,
+        log,
+      },
+      {
+        deadlineMs: config.distribution.deadlineMs,
+        hookMs: config.distribution.hookMs,
+        policy: config.distribution,
+        name: { template: config.callerName.template, transliterate: config.callerName.transliterate ? toAscii : null },
+      },
+    );
+    const agi = new AgiServer({
+      config: config.agi,
+      routes: timed(createRoutes({ lookup, keepsExistingName: config.callerName.keepsExisting }), metrics),
+      log,
+    });
+    await agi.start();
+    undo.push(() => agi.stop());
+
+    // What people and programs ask.
+    const statusProviders: (() => readonly PartStatus[] | Promise<readonly PartStatus[]>)[] = [
+      async () => [await checkDatabase(database)],
+      () => [trackerStatus(tracker), spool.status()],
+      () => [...sources.values()].flatMap((source) => source.status()),
+      () => leases.flatMap((lease, index) => (lease.isHeld ? [] : [leaseStatus(config.pbx[index]!.name)])),
+      () => (config.pbx.length > 0 ? [] : [noPbxStatus]),
+      () => agi.status(),
+      () => search.status(),
+      () => syncs.flatMap((sync) => sync.status()),
+      () => runner.status(),
+    ];
+    const web = createWebServer({
+      config: config.http,
+      metricsConfig: config.metrics,
+      tokens: [...config.http.tokens, { name: 'this machine', token: ensureLocalToken(tokenFile), access: 'full' }],
+      parts: {
+        log,
+        clock,
+        statusProviders,
+        metrics: config.metrics.enabled ? metrics : null,
+        ledger: createLedgerQueries(database),
+        deliveries: {
+          ...deliveryStore,
+          resend: async (id, now) => {
+            const isResent = await deliveryStore.resend(id, now);
+            if (isResent) runner.wake();
+            return isResent;
+          },
+          resume: async (crm) => {
+            await deliveryStore.resume(crm);
+            runner.wake();
+          },
+        },
+        crms: crmNames,
+        contactBook: book,
+        callerNames: {
+          callerName: async (number) => {
+            const question = {
+              callerNumber: number,
+              callerName: '',
+              did: '',
+              trunk: '',
+              requestData: {},
+              askedAtMs: monotonicMs(),
+            };
+            return (await lookup.callerName(question)).name || null;
+          },
+        },
+        lookup: { trace: (question) => lookup.trace(question) },
+        toClientNumber: (raw) => plan.toClientNumber(raw),
+      },
+    });
+    const { port: httpPort } = await web.start();
+    undo.push(() => web.stop());
+    log.info({ agiPort: agi.port, httpPort }, 'ready');
+
+    return {
+      agiPort: agi.port,
+      httpPort,
+      lookup,
+      sources,
+      status: async () => (await Promise.all(statusProviders.map((provide) => provide()))).flat(),
+      stop,
+    };
+  }
+}
+
+/** The CRM as the synchronisation sees it: each new list of users is also what registration and the staff directory know. */
+function watchUsers(
+  adapter: CrmAdapter,
+  known: {
+    readonly book: ContactBook | null;
+    readonly usersOf: Map<string, readonly CrmUser[]>;
+    readonly directory: StaffDirectory;
+    readonly configured: readonly Employee[];
+    readonly withMobile: (employee: Employee) => Employee;
+  },
+): Pick<CrmAdapter, 'name' | 'listUsers' | 'listContacts'> {
+  return {
+    name: adapter.name,
+    async listUsers() {
+      const users = await adapter.listUsers();
+      known.usersOf.set(adapter.name, users);
+      if (known.book !== null) {
+        const ids = new Set(known.configured.map((employee) => employee.id));
+        const added = (await known.book.listEmployees()).filter((employee) => !ids.has(employee.id));
+        known.directory.setEmployees([...known.configured, ...added.map(known.withMobile)]);
+      }
+      return users;
+    },
+    ...(adapter.listContacts === undefined
+      ? {}
+      : { listContacts: (since: Date | null) => adapter.listContacts!(since) }),
+  };
+}
+
+function stateOf(sources: ReadonlyMap<string, PbxSource>, extension: string): DeviceState {
+  for (const source of sources.values()) {
+    const state = source.deviceState?.(extension) ?? 'unknown';
+    if (state !== 'unknown') return state;
+  }
+  return 'unknown';
+}
+
+function timed(
+  routes: ReadonlyMap<string, AgiHandler>,
+  metrics: ReturnType<typeof createMetrics>,
+): ReadonlyMap<string, AgiHandler> {
+  return new Map(
+    [...routes].map(([script, handler]) => [
+      script,
+      async (session) => {
+        let status = 'failed';
+        try {
+          await handler(session);
+          status = 'answered';
+        } finally {
+          metrics.countAgiRequest({ script, status, durationMs: performance.now() - session.acceptedAtMs });
+        }
+      },
+    ]),
+  );
+}
+
+function countBySource(tracker: CallTracker): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { source } of tracker.openCalls()) counts.set(source, (counts.get(source) ?? 0) + 1);
+  return counts;
+}
+
+function trackerStatus(tracker: CallTracker): PartStatus {
+  const { saveFailure } = tracker;
+  const openCalls = tracker.openCalls().length;
+  return saveFailure === null
+    ? { part: 'ledger', health: 'ok', message: `${openCalls} calls now`, openCalls }
+    : {
+        part: 'ledger',
+        health: 'error',
+        message: `cannot be written: ${saveFailure}. It is tried again by itself.`,
+        openCalls,
+      };
+}
+
+const leaseStatus = (name: string): PartStatus => ({
+  part: `${name}: standby`,
+  health: 'ok',
+  message: 'another node follows this phone system; this one takes over when it stops',
+});
+const noPbxStatus: PartStatus = {
+  part: 'phone systems',
+  health: 'warning',
+  message: 'None is configured: no call is followed. Add one under pbx in the configuration.',
+};

@@ -1,0 +1,73 @@
+/** `ringledger rebuild`: makes the records of stored calls anew from their stored events, after the rules or the program changed. */
+import { createNumbering, createScreen, readRules } from '../installation.ts';
+import type { CallChange } from '../core/ports.ts';
+import { recordScreened, stateFromEvents } from '../core/tracking/call-tracker.ts';
+import { createCallStore } from '../storage/call-store.ts';
+import { openDatabase } from '../storage/connection.ts';
+import { migrateDatabase } from '../storage/migrate.ts';
+import { UserFault, type AddCommand } from './context.ts';
+import { systemClock } from './quiet-log.ts';
+
+interface Options {
+  from?: string;
+  call?: string;
+  dryRun?: boolean;
+}
+
+const portion = 500;
+
+/** Nothing is sent again by it: deliveries that were made stay, and none is added. */
+export const addRebuildCommand: AddCommand = (program, context) => {
+  program
+    .command('rebuild')
+    .description('make the records of stored calls anew from their stored events')
+    .option('--from <time>', 'only calls that began then or later, e.g. 2026-11-21 or 2026-11-21T08:00Z')
+    .option('--call <linkedid>', 'only this call')
+    .option('--dry-run', 'say what would change, and change nothing')
+    .action(async ({ from, call: linkedId, dryRun }: Options) => {
+      const { config } = context.loadConfig();
+      const fromAt = from === undefined ? null : Date.parse(from);
+      if (Number.isNaN(fromAt)) throw new UserFault(`--from: '${from}' is no time`);
+      const { plan } = createNumbering(config);
+      const screen = createScreen(readRules(config, config.registration, plan).lists);
+      const database = await openDatabase(config.storage);
+      try {
+        await migrateDatabase(database);
+        const store = createCallStore({ database, crms: [], settleMs: 0, clock: systemClock });
+        let lastId = 0;
+        let seen = 0;
+        let changed = 0;
+        for (;;) {
+          const query = database.reader('calls').where('id', '>', lastId).orderBy('id').limit(portion);
+          if (fromAt !== null) void query.where('started_at', '>=', fromAt);
+          if (linkedId !== undefined) void query.where('linked_id', linkedId);
+          const rows = await query.select<{ id: number; source: string; linked_id: string }[]>(
+            'id',
+            'source',
+            'linked_id',
+          );
+          if (rows.length === 0) break;
+          lastId = rows.at(-1)!.id;
+          const changes: CallChange[] = [];
+          for (const source of new Set(rows.map((row) => row.source))) {
+            const ids = rows.filter((row) => row.source === source).map((row) => row.linked_id);
+            for (const stored of await store.load(source, ids)) {
+              seen++;
+              const made = recordScreened(stateFromEvents(stored), plan, screen);
+              if (made === null) continue;
+              const before = await store.conversation(source, made.conversations[0]?.uniqueId ?? '');
+              if (JSON.stringify(before?.call) === JSON.stringify(made)) continue;
+              changed++;
+              if (dryRun === true)
+                context.print(`${made.linkedId}: ${before?.call.result ?? 'no record'} → ${made.result}`);
+              else changes.push({ call: made, newEvents: [], absorbed: [], owed: [] });
+            }
+          }
+          await store.save(changes);
+        }
+        context.print(`${seen} calls read, ${changed} ${dryRun === true ? 'would change' : 'changed'}.`);
+      } finally {
+        await database.close();
+      }
+    });
+};

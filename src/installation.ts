@@ -1,0 +1,41 @@
+/** What the configuration says of the installation as a whole: its numbers, its people, its rules. Shared by service and commands. */
+import { employeesOf, type Config } from './config.ts';
+import { StaffDirectory } from './core/employees.ts';
+import type { Employee, NumberPlan } from './core/ports.ts';
+import { findHoldingList, type CallList, type RegistrationRules } from './core/rules.ts';
+import type { CallTrackerParts } from './core/tracking/call-tracker.ts';
+import { buildRegistrationRules } from './crm/rules-config.ts';
+import { createNumberPlan } from './numbering/number-plan.ts';
+
+/** What numbers mean depends on who works here, and the other way round: both, from the configuration alone. */
+export function createNumbering(config: Config) {
+  const directory = new StaffDirectory({ employees: [], timeZone: config.installation.timezone });
+  const plan = createNumberPlan(
+    config.numbering,
+    (number) => directory.byExtension(number) !== null,
+    (number) => directory.byMobile(number) !== null,
+  );
+  const withMobile = (employee: Employee): Employee => ({
+    ...employee,
+    mobile: employee.mobile === null ? null : plan.toClientNumber(employee.mobile),
+  });
+  const configured = employeesOf(config).map(withMobile);
+  directory.setEmployees(configured);
+  return { directory, plan, configured, withMobile };
+}
+
+/** The rules of one registration section, in the installation's language and numbers. */
+export function readRules(config: Config, registration: Config['registration'], plan: NumberPlan): RegistrationRules {
+  return buildRegistrationRules(registration, {
+    language: config.installation.language,
+    toClientNumber: (raw) => plan.toClientNumber(raw),
+  });
+}
+
+/** The lists of the whole installation; those of one CRM alone are its registration's. */
+export function createScreen(lists: readonly CallList[]): CallTrackerParts['screen'] {
+  return (call, conversation) => {
+    const list = findHoldingList(lists, call, conversation);
+    return list === null ? null : `rule:${list}`;
+  };
+}
