@@ -1,3 +1,5 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock } from '../core/ports.ts';
 import { addHeader, readFolder, writeFolder } from './files.ts';
 import { hasSameFiles, listVersions, saveVersion, type Version } from './history.ts';
@@ -60,10 +62,12 @@ export async function applyDialplan(
   options: { readonly isForced: boolean },
 ): Promise<Applied> {
   const files = new Map(rendered.map((file) => [file.name, addHeader(file)]));
-  const applied = await putInForce(files, installation, options);
   const { historyFolder, clock } = installation;
-  const version = saveVersion(historyFolder, { savedAt: clock.now(), origin: 'applied', files });
-  return { ...applied, version: version.id };
+  return withLock(historyFolder, async () => {
+    const applied = await putInForce(files, installation, options);
+    const version = saveVersion(historyFolder, { savedAt: clock.now(), origin: 'applied', files });
+    return { ...applied, version: version.id };
+  });
 }
 
 /**
@@ -74,19 +78,52 @@ export async function rollBackDialplan(
   installation: Installation,
   options: { readonly isForced: boolean; readonly version: string | null },
 ): Promise<Applied> {
-  const versions = listVersions(installation.historyFolder);
-  const version =
-    options.version === null
-      ? versionBefore(installation.folder, versions)
-      : versions.find(({ id }) => id === options.version);
-  if (version === undefined) {
-    throw new ApplyRefused(
+  return withLock(installation.historyFolder, async () => {
+    const versions = listVersions(installation.historyFolder);
+    const version =
       options.version === null
-        ? 'there is no earlier version to go back to'
-        : `there is no version '${options.version}'`,
-    );
+        ? versionBefore(installation.folder, versions)
+        : versions.find(({ id }) => id === options.version);
+    if (version === undefined) {
+      throw new ApplyRefused(
+        options.version === null
+          ? 'there is no earlier version to go back to'
+          : `there is no version '${options.version}'`,
+      );
+    }
+    return { ...(await putInForce(version.files, installation, options)), version: version.id };
+  });
+}
+
+/** Two at once would each take the other's files for the former state. A lock of a process that is gone is taken over. */
+async function withLock<T>(historyFolder: string, action: () => Promise<T>): Promise<T> {
+  mkdirSync(historyFolder, { recursive: true, mode: 0o750 });
+  const lock = join(historyFolder, '.lock');
+  const take = () => writeFileSync(lock, String(process.pid), { flag: 'wx', mode: 0o640 });
+  try {
+    take();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const owner = Number(readFileSync(lock, 'utf8'));
+    if (isRunning(owner)) throw new ApplyRefused(`the dialplan is being applied already (process ${owner}, ${lock})`);
+    rmSync(lock, { force: true });
+    take();
   }
-  return { ...(await putInForce(version.files, installation, options)), version: version.id };
+  try {
+    return await action();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 function versionBefore(folder: string, versions: readonly Version[]): Version | undefined {

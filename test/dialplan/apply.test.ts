@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -225,6 +226,22 @@ describe('applying the dialplan', () => {
     assert.deepEqual(
       readFolder(installation.folder).map(({ state }) => state),
       ['generated'],
+    );
+  });
+
+  it('lets nobody else apply at the same time, unless that one is gone', async () => {
+    const first = apply({ one: 'a' });
+    await assert.rejects(apply({ one: 'b' }), /being applied already/);
+    await first;
+    assert.match(content('one'), /NoOp\(a\)/);
+    // A process that was killed: the number of one that has ended.
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    writeFileSync(join(installation.historyFolder, '.lock'), String(pid));
+    await apply({ one: 'b' });
+    assert.match(content('one'), /NoOp\(b\)/);
+    assert.deepEqual(
+      readdirSync(installation.historyFolder).filter((name) => !name.endsWith('.json')),
+      [],
     );
   });
 

@@ -6,7 +6,7 @@ import { buildModel } from '../../src/dialplan/model.ts';
 import { compileTemplates, shippedTemplatesFolder } from '../../src/dialplan/render.ts';
 import type { AmiMessage } from '../support/lab/ami-link.ts';
 import { startLab, type Lab } from '../support/lab/lab.ts';
-import { answer, busy, hangUp, neverAnswer, ring, stay, talk } from '../support/lab/script.ts';
+import { answer, busy, hangUp, neverAnswer, ring, stay, step, talk } from '../support/lab/script.ts';
 import {
   findDeadPort,
   startAnsweringPeer,
@@ -337,6 +337,27 @@ exten => 7000002,1,Gosub(ringledger-caller-name,s,1(\${EXTEN},shop))
       );
       assert.equal(leg?.['DestConnectedLineNum'], '+79161110009');
       assert(lab.witness.talkSeconds('101', '79161110009') > 0.5, lab.witness.describe());
+    });
+
+    it('makes the phone pick up by itself when so configured', async () => {
+      await load([await findDeadPort()], { clickToCall: { autoAnswer: { value: '<sip:127.0.0.1>;answer-after=0' } } });
+      const seen: AmiMessage[] = [];
+      lab.world.ami.onEvent((event) => event['UserEvent'] === 'Seen' && seen.push(event));
+      await lab.script({
+        '101': [step('UserEvent(Seen,Header: ${PJSIP_HEADER(read,Call-Info)})'), answer(), talk(1), hangUp()],
+        '79161110009': [ring(0.2), hangUp(17)],
+      });
+      await lab.pbx.ami.send({
+        Action: 'Originate',
+        Async: 'true',
+        Channel: 'Local/101@ringledger-click-to-call',
+        Context: 'ringledger-click-to-call-client',
+        Exten: '79161110009',
+        Priority: '1',
+      });
+      await answered('101');
+      await lab.quiet();
+      assert.equal(seen[0]?.['Header'], '<sip:127.0.0.1>;answer-after=0');
     });
 
     it('never dials what is no number for click-to-call', async () => {
