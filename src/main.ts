@@ -9,6 +9,7 @@ import { addDeliveriesCommand } from './cli/deliveries.ts';
 import { dialplanCommands } from './cli/dialplan.ts';
 import { createDoctorCommand } from './cli/doctor.ts';
 import { dialplanParts, doctorParts } from './cli/installation-parts.ts';
+import { createLog } from './cli/log.ts';
 import { addLookupCommand } from './cli/lookup.ts';
 import { addRebuildCommand } from './cli/rebuild.ts';
 import { createRecordCommand } from './cli/record.ts';
