@@ -14,111 +14,149 @@ export interface NodeLeaseOptions {
   /** What only one node may do at a time, e.g. `pbx:office`. */
   readonly role: string;
   readonly log: Log;
-  /** Both are awaited; a role is never granted again before `onLost` has settled. */
+  /** Both are awaited; the role is not asked for again before `onLost` has settled. */
   readonly onHeld: () => Promise<void> | void;
   readonly onLost: () => Promise<void> | void;
   /** How often a node without the role asks for it; two seconds. */
   readonly retryMs?: number;
   /** How often the session is proved to be alive; two seconds. */
   readonly pingMs?: number;
+  /** How long after the loss of its session a node lets another have the role without giving it up; 30 seconds. */
+  readonly surrenderMs?: number;
 }
 
-/** A session that does not answer for this long is lost. Shorter than the server takes to notice (`serverPatience`). */
+/** A session that does not answer for this long is lost. */
 const pingDeadlineMs = 5_000;
 /**
- * The server lets go of the lock of a node that vanished without a word about 20 s after its last one, and so later
- * than that node itself has noticed.
+ * The server lets go of the lock of a node that vanished without a word after about 20 s. `surrenderMs` is longer, so
+ * that a node whose line broke does not give way to its own former session.
  */
 const serverPatience = [
   'set tcp_keepalives_idle = 10',
   'set tcp_keepalives_interval = 3',
   'set tcp_keepalives_count = 3',
   'set tcp_user_timeout = 19000',
-  'set idle_session_timeout = 0',
 ].join('; ');
 
-async function ping(session: pg.Client): Promise<void> {
-  const abort = new AbortController();
-  const silence = delay(pingDeadlineMs, null, { signal: abort.signal }).then(
-    () => Promise.reject(new Error('The database does not answer')),
-    () => undefined,
-  );
-  try {
-    await Promise.race([session.query('select 1'), silence]);
-  } finally {
-    abort.abort();
+/** A session of our own outside the pool; `lost` rejects when it ends. */
+class LeaseSession {
+  readonly #client: pg.Client;
+  readonly lost: Promise<never>;
+
+  constructor(client: pg.Client) {
+    this.#client = client;
+    this.lost = new Promise<never>((_, reject) => {
+      client.on('error', reject);
+      client.on('end', () => reject(new Error('The session ended')));
+    });
+    this.lost.catch(() => undefined);
+  }
+
+  async connect(): Promise<void> {
+    await this.#client.connect();
+    await this.#inTime(this.#client.query(serverPatience));
+  }
+  async tryLock(name: string): Promise<boolean> {
+    const sql = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as granted';
+    const { rows } = await this.#inTime(this.#client.query<{ granted: boolean }>(sql, [name]));
+    return rows[0]!.granted;
+  }
+  async ping(): Promise<void> {
+    await this.#inTime(this.#client.query('select 1'));
+  }
+
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('The database does not answer')), pingDeadlineMs);
+    });
+    return Promise.race([answer, silence, this.lost]).finally(() => clearTimeout(timer));
+  }
+
+  /** A server that does not hear the farewell is left behind. */
+  async close(): Promise<void> {
+    const leave = new AbortController();
+    const patience = delay(1_000, null, { signal: leave.signal }).catch(() => undefined);
+    await Promise.race([this.#client.end().catch(() => undefined), patience]);
+    leave.abort();
+    (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   }
 }
 
 /**
- * Lets one of the nodes that share a PostgreSQL database play a role, for as long as its session lives, and another
- * take over when it ends. On SQLite there is one node, which always has the role. Runs until `stop`.
+ * Lets one of the nodes that share a PostgreSQL database play a role, and another take over when it stops or dies. On
+ * SQLite there is one node, which always has the role. Runs until `stop`.
+ *
+ * A node that loses the database keeps the role until it finds it with another node: while the database is down nobody
+ * else can have it, and following a phone system twice for a while does no harm, because saving is idempotent, where
+ * not following it at all would lose what only the live events tell.
  */
 export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
-  const { database, role, log, onHeld, onLost, retryMs = 2_000, pingMs = 2_000 } = options;
+  const { database, role, onHeld, onLost, retryMs = 2_000, pingMs = 2_000, surrenderMs = 30_000 } = options;
+  const log = options.log.child({ role });
   const stopping = new AbortController();
   let isHeld = false;
+  let sessionLostAt = 0;
 
   const rest = (ms: number) => delay(ms, null, { signal: stopping.signal }).catch(() => undefined);
 
-  /** Plays the role until the session is lost or the lease is stopped. */
-  async function play(watch: () => Promise<void>): Promise<void> {
+  async function lose(): Promise<void> {
+    isHeld = false;
+    await onLost();
+  }
+  async function gain(): Promise<void> {
     isHeld = true;
-    log.info({ role }, 'This node has the role');
+    log.info({}, 'This node has the role');
     try {
       await onHeld();
-      await watch();
-    } finally {
-      isHeld = false;
-      await onLost();
+    } catch (error) {
+      await lose();
+      throw error;
     }
   }
 
-  async function tryOnce(openSession: () => pg.Client): Promise<void> {
-    const session = openSession();
-    let lose: (error: Error) => void = () => undefined;
-    const lost = new Promise<never>((_, reject) => {
-      lose = reject;
-    });
-    lost.catch(() => undefined);
-    session.on('error', lose);
-    session.on('end', () => lose(new Error('The session ended')));
+  /** Holds the lock for as long as the session lives, if it is free. */
+  async function holdOnce(session: LeaseSession): Promise<void> {
+    await session.connect();
+    if (!(await session.tryLock(`ringledger ${role}`))) {
+      if (!isHeld || performance.now() - sessionLostAt < surrenderMs) return;
+      log.warn({}, 'Another node has the role by now');
+      return lose();
+    }
+    if (!isHeld) await gain();
     try {
-      await session.connect();
-      await session.query(serverPatience);
-      const { rows } = await session.query<{ granted: boolean }>(
-        'select pg_try_advisory_lock(hashtextextended($1, 0)) as granted',
-        [`ringledger ${role}`],
-      );
-      if (rows[0]?.granted !== true) return;
-      await play(async () => {
-        while (!stopping.signal.aborted) {
-          await Promise.race([ping(session), lost]);
-          await Promise.race([rest(pingMs), lost]);
-        }
-      });
+      while (!stopping.signal.aborted) {
+        await session.ping();
+        await Promise.race([rest(pingMs), session.lost]);
+      }
     } finally {
-      // Ends by itself when the server hears it; a server that does not is left behind.
-      const connection = (session as unknown as { connection: { stream: { destroy(): void } } }).connection;
-      await Promise.race([session.end().catch(() => undefined), delay(1_000)]);
-      connection.stream.destroy();
+      sessionLostAt = performance.now();
     }
   }
 
   async function run(): Promise<void> {
     const { openSession } = database;
     if (openSession === null) {
-      await play(() => new Promise((resolve) => stopping.signal.addEventListener('abort', () => resolve())));
-      return;
+      await gain();
+      await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
+      return lose();
     }
     while (!stopping.signal.aborted) {
-      await tryOnce(openSession).catch((error: unknown) => {
-        log.warn({ role, err: error }, 'The session that holds or asks for the role was lost');
-      });
+      const session = new LeaseSession(openSession());
+      try {
+        await holdOnce(session);
+      } catch (error) {
+        log.warn({ err: error }, isHeld ? 'The database is away; the role is kept' : 'The role cannot be asked for');
+      } finally {
+        // Given up before the lock is: the next node begins when this one has ended.
+        if (stopping.signal.aborted && isHeld) await lose();
+        await session.close();
+      }
       await rest(retryMs);
     }
+    if (isHeld) await lose();
   }
-  const ended = run().catch((error: unknown) => log.error({ role, err: error }, 'The role could not be played'));
+  const ended = run().catch((error: unknown) => log.error({ err: error }, 'The role could not be played'));
 
   return {
     get isHeld() {
