@@ -179,6 +179,25 @@ describe('the database', () => {
     assert.equal((await store.load('office', ['1795250000.7'])).length, 1);
   });
 
+  it('keeps nothing of what the disk has no room for, and goes on when there is room again', async () => {
+    const path = join(folder, 'ledger.sqlite');
+    await fill(path, 10);
+    const database = await openFile(path);
+    const store = createCallStore({ database, crms: ['local'], settleMs: 0, clock });
+    const [{ page_count: pages }] = (await database.knex.raw('pragma page_count')) as [{ page_count: number }];
+    await database.knex.raw(`pragma max_page_count = ${pages + 20}`);
+    const many = Array.from({ length: 500 }, (_, n) => numberedChange(100 + n));
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await assert.rejects(store.save(many), (error: Error) => /full/.test(error.message) && isUnavailable(error));
+    }
+    assert.equal((await database.knex('calls').select('id')).length, 10);
+    await store.save([numberedChange(99)]);
+    await database.knex.raw('pragma max_page_count = 1000000');
+    await store.save(many);
+    assert.equal((await database.knex('calls').select('id')).length, 511);
+    assert.equal(await findDamage(database), null);
+  });
+
   it('rejects at once when PostgreSQL is not there, without its password in the message', async () => {
     const url = 'postgres://ringledger:topsecret@127.0.0.1:1/ledger';
     await assert.rejects(openDatabase({ kind: 'postgres', url }), (error: Error) => {
