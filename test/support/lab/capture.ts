@@ -38,6 +38,12 @@ export function writeScenario(options: {
   writeFileSync(join(files, 'ami.log'), capture.ami);
   writeFileSync(join(files, 'cel.csv'), capture.cel);
   writeFileSync(join(files, 'cdr.csv'), capture.cdr);
+  writeExpectation(story);
+}
+
+/** Writes what the story expects; the recorded traffic stays as it is. */
+export function writeExpectation(story: Story): void {
   const { title, employees, expect } = story;
-  writeFileSync(join(folder, 'story.json'), `${JSON.stringify({ title, employees, expect }, null, 2)}\n`);
+  const file = join(scenariosFolder, story.name, 'story.json');
+  writeFileSync(file, `${JSON.stringify({ title, employees, expect }, null, 2)}\n`);
 }

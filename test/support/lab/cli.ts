@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
-import { playStory, writeScenario } from './capture.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { playStory, scenariosFolder, writeExpectation, writeScenario } from './capture.ts';
 import { startLab, type Lab } from './lab.ts';
 import { provision, type Release } from './provision.ts';
 import { findStories, stories } from './stories.ts';
@@ -70,6 +72,15 @@ program
   .description('plays stories and keeps what the PBX reported as fixtures in test/scenarios')
   .addOption(releaseOption())
   .action((names: string[], options: { release: Release }) => play(names, { ...options, keeps: true }));
+program
+  .command('expect')
+  .argument('[story...]', 'all when none is named')
+  .description('writes what the stories expect anew, without playing them')
+  .action((names: string[]) =>
+    findStories(names)
+      .filter((story) => existsSync(join(scenariosFolder, story.name)))
+      .forEach(writeExpectation),
+  );
 program
   .command('shell')
   .argument('[side]', 'pbx or world', 'pbx')

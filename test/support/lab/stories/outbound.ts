@@ -226,7 +226,9 @@ const clickDeclined: Story = {
       direction: 'outbound',
       client: '+79161110002',
       result: 'failed',
-      conversations: [unanswered('101', 'failed', { requestId: 'request-declined' })],
+      conversations: [
+        unregistered('101', 'rule:click_to_call_unanswered', { result: 'failed', requestId: 'request-declined' }),
+      ],
     },
   ],
 };
