@@ -73,7 +73,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
           throw new WebFault(403, 'read_only', 'This token may look, not change.');
         }
         if (request.method !== 'GET' && request.method !== 'HEAD') {
-          parts.log.info({ token: owner.name, method: request.method, path: pathOf(request) }, 'API change');
+          parts.log.info({ by: owner.name, method: request.method, path: pathOf(request) }, 'API change');
         }
       });
       addCallRoutes(api, door);
