@@ -1,5 +1,5 @@
 import { parseTarget, type DialplanConfig } from './config.ts';
-import { toExten } from './values.ts';
+import { anyWord, toExten } from './values.ts';
 
 /** What the dialplan needs to know of the installation besides its own section. */
 export interface DialplanSurroundings {
@@ -59,6 +59,7 @@ export function buildModel(config: DialplanConfig, surroundings: DialplanSurroun
   const inboundDefault = toTarget(config.inbound.defaultRoute);
   const listedNumbers = config.inbound.numbers.map(({ number, trunk, distribute, record, defaultRoute }) => ({
     exten: number,
+    hasNumber: number !== 's',
     trunk: trunk ?? '',
     distribute,
     record: record ?? config.recording.inbound,
@@ -66,6 +67,7 @@ export function buildModel(config: DialplanConfig, surroundings: DialplanSurroun
   }));
   const anyNumber = (exten: string) => ({
     exten,
+    hasNumber: exten !== 's',
     trunk: '',
     distribute: config.inbound.distribute,
     record: config.recording.inbound,
@@ -105,7 +107,9 @@ export function buildModel(config: DialplanConfig, surroundings: DialplanSurroun
       })),
       afterRewrites: `rewrite${rewrite.length + 1}`,
     })),
-    inbound: { numbers: [...listedNumbers, ...['_X!', '_+X!', 's'].filter(notIn(listedNumbers)).map(anyNumber)] },
+    inbound: {
+      numbers: [...listedNumbers, ...['_X!', '_+X!', anyWord, 's'].filter(notIn(listedNumbers)).map(anyNumber)],
+    },
     outbound: config.outbound.map((route) => ({
       exten: route.pattern,
       strip: route.strip,

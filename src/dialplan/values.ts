@@ -21,6 +21,12 @@ function isPattern(text: string): boolean {
   return [...text.matchAll(/([0-9])-([0-9])/g)].every(([, from, to]) => from! <= to!);
 }
 
+/**
+ * Matches what a trunk may send in place of a number, its login for example. Two letters at least: single ones are Asterisk's
+ * own (h, i, t, T, …).
+ */
+export const anyWord = '_[A-Za-z].';
+
 export const valueKinds = {
   /** An employee's extension, a mailbox, what a person dials inside the company. */
   extension: byPattern('an extension of digits, * and #, at most 15', /^[0-9*#]{1,15}$/),
@@ -29,7 +35,7 @@ export const valueKinds = {
   /** What an extension line may match; `s` is what Asterisk uses when no number came. */
   extenOrPattern: {
     form: 'an extension or an Asterisk pattern such as _8XXXXXXXXXX or _[1-4]XX',
-    accepts: (text: string) => /^(?:[0-9*#+]{1,30}|s)$/.test(text) || isPattern(text),
+    accepts: (text: string) => /^(?:[0-9*#+]{1,30}|s)$/.test(text) || text === anyWord || isPattern(text),
   },
   /** A name of ours: group, menu, schedule, trunk, label. */
   name: byPattern(

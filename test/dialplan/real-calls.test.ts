@@ -194,6 +194,20 @@ describe('the generated dialplan in a real Asterisk', function () {
       await call.ended;
     });
 
+    it('rings nobody else after a conversation that the employee ended', async () => {
+      const server = keep(await startAnsweringPeer({ RL_STATUS: 'FOUND', RL_EXTENSION: '101', RL_DEPUTIES: '102' }));
+      await load([server.port]);
+      await lab.script({ '101': [answer(), talk(0.5), hangUp()] });
+      const call = await lab.call({ from: client, to: '7000001', then: [stay()] });
+      await call.ended;
+      await lab.quiet();
+      assert.deepEqual(
+        lab.witness.experiences.map(({ party }) => party),
+        [client, '101'],
+      );
+      assert.deepEqual(lab.witness.unscripted, []);
+    });
+
     it('lets nothing of an answer become more than an extension', async () => {
       const server = keep(
         await startAnsweringPeer({
