@@ -34,7 +34,7 @@ export function createSystemdNotice({ env, onFault, program = 'systemd-notify' }
     },
     stopping() {
       clearInterval(watchdog);
-      tell('--stopping');
+      tell('STOPPING=1');
     },
   };
 }

@@ -115,7 +115,7 @@ describe('ringledger start', () => {
       notice.ready();
       await until(() => told().filter((line) => line === 'WATCHDOG=1').length >= 2);
       notice.stopping();
-      await until(() => told().includes('--stopping'));
+      await until(() => told().includes('STOPPING=1'));
       assert.ok(told().includes('--ready'));
       assert.deepEqual(faults, []);
     });
