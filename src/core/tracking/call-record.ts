@@ -7,6 +7,7 @@ import { localExten } from './channel-role.ts';
 import { leavesBridgesAt } from './talk.ts';
 import {
   compareIds,
+  compareStarts,
   dialledNumbers,
   extenOf,
   extensionOfLocal,
@@ -48,7 +49,7 @@ export function recordCall(state: CallState, plan: NumberPlan): Call | null {
     parts[0]?.result ??
     'failed';
   const conversations = parts
-    .sort((a, b) => a.requestedAt - b.requestedAt || compareIds(a.channel.id, b.channel.id))
+    .sort((a, b) => compareStarts(a.channel, b.channel))
     .map((part) => toConversation(part, view));
   return {
     source: state.source,
@@ -91,7 +92,9 @@ function inboundParts(view: CallView, plan: NumberPlan): Part[] {
 
   if (answered.length > 0) return [...answered, ...forwarded.filter((part) => part.answeredAt === null), ...silent];
   // Nobody answered: exactly one missed call, on the first phone that rang.
-  const rang = silent.filter((part) => part.reason !== 'consultation').sort((a, b) => a.requestedAt - b.requestedAt);
+  const rang = silent
+    .filter((part) => part.reason !== 'consultation')
+    .sort((a, b) => compareStarts(a.channel, b.channel));
   const first = forwarded[0] ?? rang[0];
   const missed: Part = {
     channel: first?.channel ?? client,

@@ -44,6 +44,15 @@ export interface CallView {
 export const startOf = (channel: ChannelFacts): number =>
   channel.started?.at ?? channel.dialed?.at ?? channel.names[0]?.at ?? channel.marks[0]?.at ?? 0;
 
+/**
+ * Which channel began first. Ids are given in that order, where the times of phones that begin to ring together differ
+ * between AMI and CEL by fractions of a millisecond; who is told to be the first must not hang on that.
+ */
+export function compareStarts(a: ChannelFacts, b: ChannelFacts): number {
+  const haveIds = !a.id.includes('/') && !b.id.includes('/');
+  return (haveIds ? 0 : startOf(a) - startOf(b)) || compareIds(a.id, b.id);
+}
+
 /** What was dialled; null where nothing was (`s`: the start of a context). */
 export const extenOf = (channel: ChannelFacts): string | null =>
   channel.exten === null || channel.exten.value === 's' ? null : channel.exten.value;
@@ -56,7 +65,7 @@ function isCalling(channel: ChannelFacts, call: CallState): boolean {
 }
 
 export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
-  const channels = resolveNames(call.channels).sort((a, b) => startOf(a) - startOf(b) || compareIds(a.id, b.id));
+  const channels = resolveNames(call.channels).sort(compareStarts);
   const first = channels[0];
   if (first === undefined) return null;
   const extension = (channel: ChannelFacts, at?: number) =>
@@ -202,12 +211,12 @@ function lastMoment(channels: readonly ChannelFacts[]): number {
   return last;
 }
 
-/** `1795246371.10` after `1795246371.9`. */
+/** `1795246371.10` after `1795246371.9`, also with the `systemname-` of asterisk.conf before them. */
 export function compareIds(a: string, b: string): number {
-  const [aSeconds = '', aCount = ''] = a.split('.');
-  const [bSeconds = '', bCount = ''] = b.split('.');
-  return Number(aSeconds) - Number(bSeconds) || Number(aCount) - Number(bCount) || (a < b ? -1 : a > b ? 1 : 0);
+  return secondsOf(a) - secondsOf(b) || countOf(a) - countOf(b) || (a < b ? -1 : a > b ? 1 : 0);
 }
+const countOf = (id: string) => Number(id.slice(id.lastIndexOf('.') + 1));
+const secondsOf = (id: string) => Number(id.slice(id.lastIndexOf('-') + 1, id.lastIndexOf('.')));
 
 /** The endpoint name of an outside channel: the trunk. */
 export const trunkOf = (channel: ChannelFacts): string | null => parseChannelName(firstName(channel)).endpoint || null;

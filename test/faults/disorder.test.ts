@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { replayCalls } from '../../src/cli/replay.ts';
+import type { Call } from '../../src/core/call.ts';
+import type { PbxEvent } from '../../src/core/pbx-event.ts';
+import {
+  amiEvents,
+  celEvents,
+  createDice,
+  describeFacts,
+  labNumbering,
+  readRecordedStories,
+  releases,
+  type RecordedStory,
+} from '../support/recorded-traffic.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+async function follow(story: RecordedStory, ami: readonly string[]): Promise<Call[]> {
+  const once = async function* (events: readonly PbxEvent[]) {
+    yield events;
+  };
+  const calls: Call[] = [];
+  const parts = { plan: labNumbering(story.mobiles), log: silentLog, screen: () => null, keepsInternal: true };
+  for await (const call of replayCalls([once(amiEvents(ami)), once(celEvents(story.cel))], parts)) calls.push(call);
+  return calls;
+}
+
+/** Of a hundred messages two are lost, five come twice and five at another time. */
+function disturb(messages: readonly string[], seed: number): string[] {
+  const dice = createDice(seed);
+  const told = messages.flatMap((message) => {
+    const lot = dice();
+    return lot < 0.02 ? [] : lot < 0.07 ? [message, message] : [message];
+  });
+  for (let index = 0; index < told.length; index++) {
+    if (dice() >= 0.05) continue;
+    const [moved] = told.splice(index, 1);
+    told.splice(Math.floor(dice() * (told.length + 1)), 0, moved!);
+  }
+  return told;
+}
+
+/**
+ * What only AMI tells, and what is therefore lost with the one event that says it: whether a phone that rang in vain was
+ * given up by the caller or by its own time (DialEnd; CEL's HANGUP row of a dialled channel has no dial status), and
+ * whether the caller left a message in the mailbox and where (MessageWaiting, VM_MESSAGEFILE).
+ */
+function withoutAmiAlone(calls: readonly Call[]): Call[] {
+  const ofMailbox = (one: { result: string }) => ['voicemail', 'missed'].includes(one.result);
+  return calls.map((call) => ({
+    ...call,
+    result: ofMailbox(call) ? 'missed' : call.result,
+    conversations: call.conversations.map((one) => {
+      if (!one.registered && one.result === 'cancelled') return { ...one, result: 'no_answer' as const };
+      return ofMailbox(one) ? { ...one, result: 'missed' as const, recording: null } : one;
+    }),
+  }));
+}
+
+/** The same moment as AMI and CEL write it. */
+const apartMs = 20;
+
+describe('an AMI link that loses, doubles and reorders events', function () {
+  this.timeout(60_000);
+  for (const release of releases) {
+    it(`leaves the same records as a clean one when CEL is whole, for every story of ${release}`, async () => {
+      for (const story of readRecordedStories(release)) {
+        const clean = withoutAmiAlone(await follow(story, story.ami)).map(describeFacts);
+        for (const seed of [1, 2, 3, 4]) {
+          const calls = withoutAmiAlone(await follow(story, disturb(story.ami, seed))).map(describeFacts);
+          const which = `${story.name}, seed ${seed}`;
+          const facts = (described: typeof calls) => described.map((call) => JSON.stringify(call.facts)).join('\n');
+          assert.equal(facts(calls), facts(clean), which);
+          for (const [index, { times }] of calls.entries()) {
+            const isNear = times.every((at, place) => Math.abs(at - clean[index]!.times[place]!) <= apartMs);
+            assert.ok(isNear, `${which}: ${times.join()} instead of ${clean[index]!.times.join()}`);
+          }
+        }
+      }
+    });
+  }
+});
