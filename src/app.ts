@@ -1,4 +1,5 @@
 /** The whole house, built in reading order from its configuration. Nothing here decides anything about a call. */
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { AgiServer } from '../agi/server.ts';
@@ -148,7 +149,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       store: deliveryStore,
       handle,
       crms: crmNames,
-      node: config.installation.name,
+      node: `${config.installation.name}@${hostname()}`,
       clock,
       log,
     });

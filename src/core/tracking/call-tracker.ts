@@ -271,20 +271,24 @@ export class CallTracker implements PbxEventSink {
     if (await this.#untilItWorks(() => store.save(changes.map((entry) => entry.change)), settings.saveRetryMs.length))
       return changes;
     if (this.#stopped) return [];
+    const saved: Entry[] = [];
+    let left = changes;
     for (;;) {
-      const saved: Entry[] = [];
-      for (const entry of changes) {
+      const refused: Entry[] = [];
+      for (const entry of left) {
         try {
           await store.save([entry.change]);
           saved.push(entry);
         } catch (error) {
-          log.error(
-            { err: error, call: entry.change.call.linkedId },
-            'a call cannot be saved; it is tried again when more is known of it',
-          );
+          refused.push(entry);
+          log.error({ err: error, call: entry.change.call.linkedId }, 'a call cannot be saved');
         }
       }
-      if (saved.length > 0 || this.#stopped) return saved;
+      if (refused.length === 0 || this.#stopped) return saved;
+      // Nothing was taken after something had been refused before: the store works, and will not have these. They are
+      // tried again when more is known of them.
+      if (saved.length > 0 && refused.length === left.length) return saved;
+      left = refused;
       await this.#pause(settings.saveRetryMs.at(-1) ?? 1_000);
     }
   }

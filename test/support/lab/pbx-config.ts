@@ -46,6 +46,9 @@ export const celColumns = [
   'eventextra',
 ] as const;
 
+/** The driver of phones and trunk: `chan_pjsip`, or the old `chan_sip` (only in Asterisk 16). */
+export type PhoneTechnology = 'PJSIP' | 'SIP';
+
 export interface PbxSecrets {
   /** Of the AMI user `ringledger-events`. */
   readonly events: string;
@@ -55,6 +58,9 @@ export interface PbxSecrets {
 export interface PbxOptions {
   readonly secrets: PbxSecrets;
   readonly worldSipPort: number;
+  /** Where the provider calls from and is called. */
+  readonly worldTrunkPort: number;
+  readonly technology: PhoneTechnology;
   /** Context that calls from the trunk enter. */
   readonly trunkContext: string;
   /** Context that calls from the phones enter. */
@@ -66,11 +72,15 @@ export interface PbxOptions {
 }
 
 export function configurePbx(settings: InstanceSettings, options: PbxOptions): Record<string, string> {
-  return {
-    'modules.conf': modulesConf(pbxModules),
+  const files: Record<string, string> = {
+    'modules.conf': modulesConf(
+      options.technology === 'SIP' ? [...pbxModules.filter(isNotPjsip), 'chan_sip'] : pbxModules,
+    ),
     'logger.conf': loggerConf,
     'manager.conf': managerConf(settings, options.secrets),
-    'pjsip.conf': pjsipConf(settings, options),
+    ...(options.technology === 'SIP'
+      ? { 'sip.conf': sipConf(settings, options) }
+      : { 'pjsip.conf': pjsipConf(settings, options) }),
     'rtp.conf': rtpConf,
     'features.conf': featuresConf,
     'res_parking.conf': parkingConf,
@@ -86,8 +96,11 @@ export function configurePbx(settings: InstanceSettings, options: PbxOptions): R
     ...quietFiles,
     'extensions.conf': extensionsConf(),
     ...(options.withoutClickToCallContexts ? {} : { 'extensions_click_to_call.conf': clickToCallContexts }),
-    ...options.files,
   };
+  if (options.technology === 'SIP') {
+    for (const [name, text] of Object.entries(files)) files[name] = text.replaceAll('PJSIP/', 'SIP/');
+  }
+  return { ...files, ...options.files };
 }
 
 export const loggerConf = `[general]
@@ -245,6 +258,8 @@ const pbxModules = [
 /** CEL is read from its file; over AMI it would only double the traffic. */
 const eventFilter = 'eventfilter = !Event: CEL\n';
 
+const isNotPjsip = (name: string) => !/pjsip/.test(name);
+
 function managerConf({ ports, labSecret }: InstanceSettings, secrets: PbxSecrets): string {
   const user = (name: string, secret: string, rights: string) => `
 [${name}]
@@ -260,12 +275,13 @@ port = ${ports.ami}
 timestampevents = yes
 displayconnects = no
 ${user('lab', labSecret, 'read = all\nwrite = all\n')}
-${user('ringledger-events', secrets.events, `${eventFilter}read = call,cdr,dialplan,agent,user\nwrite =\n`)}
+${user('ringledger-events', secrets.events, `${eventFilter}read = call,cdr,dialplan,agent,user\nwrite = reporting\n`)}
 ${user('ringledger-control', secrets.control, 'read =\nwrite = originate,call,command,reporting,system,config,agent\n')}`;
 }
 
+const names: Record<string, string> = { '101': 'Anna', '102': 'Boris', '103': 'Vera', '104': 'Gleb' };
+
 function pjsipConf({ ports }: InstanceSettings, options: PbxOptions): string {
-  const names: Record<string, string> = { '101': 'Anna', '102': 'Boris', '103': 'Vera', '104': 'Gleb' };
   const phone = (extension: string) => `
 [${extension}]
 type=endpoint
@@ -315,12 +331,48 @@ from_domain=127.0.0.1
 
 [provider]
 type=aor
-contact=sip:127.0.0.1:${options.worldSipPort}
+contact=sip:127.0.0.1:${options.worldTrunkPort}
 
 [provider]
 type=identify
 endpoint=provider
 match=127.0.0.1
+`;
+}
+
+function sipConf({ ports }: InstanceSettings, options: PbxOptions): string {
+  const phone = (extension: string) => `
+[${extension}]
+type=friend
+host=dynamic
+context=${options.phonesContext}
+callerid="${names[extension]}" <${extension}>
+callgroup=1
+pickupgroup=1
+mailbox=${extension}@default
+qualify=yes
+busylevel=2
+`;
+  return `[general]
+context=${options.trunkContext}
+udpbindaddr=127.0.0.1:${ports.sip}
+allowguest=no
+alwaysauthreject=no
+callcounter=yes
+directmedia=no
+disallow=all
+allow=alaw,ulaw
+dtmfmode=rfc2833
+notifyhold=yes
+useragent=PBX
+${extensions.map(phone).join('')}
+[provider]
+type=peer
+host=127.0.0.1
+port=${options.worldTrunkPort}
+insecure=port,invite
+context=${options.trunkContext}
+qualify=no
 `;
 }
 
