@@ -3,7 +3,7 @@
 //   node scripts/setup.mjs           packages from the lock file
 //   node scripts/setup.mjs --tests   … and what the tests use of the operating system (needs root on Debian, else it says what is missing)
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,15 +17,27 @@ if (major < 20 || (major === 20 && minor < 19)) {
 installPackages();
 if (process.argv.includes('--tests')) installSystemParts();
 
-/** Installs when the lock file is newer than what stands in node_modules. */
+/** Installs unless what stands in node_modules is what the lock file says, built for this Node. */
 function installPackages() {
-  const lock = join(root, 'package-lock.json');
   const stamp = join(root, 'node_modules', '.installed-for');
-  const wanted = `${process.versions.modules} ${readFileSync(lock, 'utf8').length} ${statSync(join(root, 'package.json')).size}`;
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const isForThisNode = !existsSync(stamp) || readFileSync(stamp, 'utf8') === process.versions.modules;
+  if (isForThisNode && hasLockedPackages()) return;
   console.log('Installing packages from the lock file …');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  writeFileSync(stamp, wanted);
+  writeFileSync(stamp, process.versions.modules);
+}
+
+/** npm notes in node_modules what it installed; packages for other platforms are not among it. */
+function hasLockedPackages() {
+  const installedFile = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(installedFile)) return false;
+  const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
+  const { '': _self, ...locked } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  return (
+    Object.entries(locked).every(
+      ([path, { version, optional }]) => installed[path]?.version === version || (optional && !installed[path]),
+    ) && Object.keys(installed).every((path) => path in locked)
+  );
 }
 
 /** Debian packages by the program or file that shows them to be there. */
@@ -39,7 +51,9 @@ function installSystemParts() {
   if (missing.length === 0) return;
   const names = missing.map((part) => part.name);
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    console.warn(`Missing for the full tests: ${names.join(', ')}. Install them, or run as root on Debian; what needs them will fail.`);
+    console.warn(
+      `Missing for the full tests: ${names.join(', ')}. Install them, or run as root on Debian; what needs them will fail.`,
+    );
     return;
   }
   console.log(`Installing ${names.join(', ')} …`);
