@@ -191,7 +191,7 @@ describe('the doctor looks at Asterisk', () => {
     it('is an hour ahead', async () => {
       assert.match(
         lines(await check(`${Math.floor(Date.now() / 1000) + 3600} +0000`))[0]!,
-        /^error .*3600 s ahead of ours/,
+        /^error .*(?:3599|3600) s ahead of ours/,
       );
     });
     it('stands in another zone than configured', async () => {
