@@ -22,7 +22,8 @@ export interface InstanceFolders {
 export interface InstancePorts {
   readonly ami: number;
   readonly sip: number;
-  readonly http: number;
+  /** A second SIP port, for whoever needs an address of its own. */
+  readonly trunk: number;
 }
 /** What a configuration is made from. */
 export interface InstanceSettings {
@@ -38,8 +39,8 @@ const stopDeadlineMs = 5_000;
 
 /** Ports that are free at this moment, outside the range that the kernel hands out by itself. */
 export async function findFreePorts(): Promise<InstancePorts> {
-  const [ami, sip, http] = [await findFreePort(), await findFreePort(), await findFreePort()];
-  return { ami, sip, http };
+  const [ami, sip, trunk] = [await findFreePort(), await findFreePort(), await findFreePort()];
+  return { ami, sip, trunk };
 }
 const promised = new Set<number>();
 async function findFreePort(): Promise<number> {

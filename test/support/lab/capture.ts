@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Capture, Lab } from './lab.ts';
 import type { Story } from './story.ts';
 
-/** Where the fixtures stand: `<story>/story.json` and `<story>/asterisk-<version>/{ami.log,cel.csv,cdr.csv}`. */
+/** Where the fixtures stand: `<story>/story.json` and `<story>/<system>/{ami.log,cel.csv,cdr.csv}`. */
 export const scenariosFolder = resolve(dirname(fileURLToPath(import.meta.url)), '../../scenarios');
 
 /** Plays a story on a quiet PBX. @throws when it did not happen as scripted */
@@ -29,11 +29,12 @@ export async function playStory(lab: Lab, story: Story): Promise<Capture> {
 export function writeScenario(options: {
   readonly story: Story;
   readonly capture: Capture;
-  readonly majorVersion: number;
+  /** `asterisk-22`, `asterisk-16`, `asterisk-16-chan-sip`. */
+  readonly system: string;
 }): void {
   const { story, capture } = options;
   const folder = join(scenariosFolder, story.name);
-  const files = join(folder, `asterisk-${options.majorVersion}`);
+  const files = join(folder, options.system);
   mkdirSync(files, { recursive: true });
   writeFileSync(join(files, 'ami.log'), capture.ami);
   writeFileSync(join(files, 'cel.csv'), capture.cel);

@@ -15,18 +15,31 @@ const releaseOption = () =>
     .default('forky');
 const report = (line: string) => console.error(line);
 
-async function play(names: readonly string[], options: { release: Release; keeps: boolean }): Promise<void> {
+interface PlayOptions {
+  readonly release: Release;
+  /** With chan_sip in place of chan_pjsip. */
+  readonly chanSip?: true;
+}
+const chanSipOption = () => new Option('--chan-sip', 'with the old SIP driver, which only bullseye has');
+
+async function play(names: readonly string[], options: PlayOptions & { keeps: boolean }): Promise<void> {
   const chosen = findStories(names).filter((story) => !story.notOn?.includes(options.release));
   const failures: Error[] = [];
   let lab: Lab | null = null;
   try {
     for (const story of chosen) {
-      lab ??= await startLab({ release: options.release, name: `capture-${options.release}`, report });
+      lab ??= await startLab({
+        release: options.release,
+        technology: options.chanSip ? 'SIP' : 'PJSIP',
+        name: `capture-${options.release}`,
+        report,
+      });
       const startedAt = Date.now();
       try {
         const capture = await playStory(lab, story);
         if (options.keeps) {
-          writeScenario({ story, capture, majorVersion: lab.pbx.settings.place.majorVersion });
+          const system = `asterisk-${lab.pbx.settings.place.majorVersion}${options.chanSip ? '-chan-sip' : ''}`;
+          writeScenario({ story, capture, system });
         }
         report(`✓ ${story.name} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
         if (!options.keeps) report(lab.witness.describe());
@@ -65,13 +78,15 @@ program
   .argument('<story...>')
   .description('plays stories and tells what happened')
   .addOption(releaseOption())
-  .action((names: string[], options: { release: Release }) => play(names, { ...options, keeps: false }));
+  .addOption(chanSipOption())
+  .action((names: string[], options: PlayOptions) => play(names, { ...options, keeps: false }));
 program
   .command('capture')
   .argument('[story...]', 'all when none is named')
   .description('plays stories and keeps what the PBX reported as fixtures in test/scenarios')
   .addOption(releaseOption())
-  .action((names: string[], options: { release: Release }) => play(names, { ...options, keeps: true }));
+  .addOption(chanSipOption())
+  .action((names: string[], options: PlayOptions) => play(names, { ...options, keeps: true }));
 program
   .command('expect')
   .argument('[story...]', 'all when none is named')

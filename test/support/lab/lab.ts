@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AmiLink } from './ami-link.ts';
 import { Asterisk, findFreePorts } from './asterisk.ts';
-import { configurePbx, extensions, type PbxSecrets } from './pbx-config.ts';
+import { configurePbx, extensions, type PbxSecrets, type PhoneTechnology } from './pbx-config.ts';
 import { provision, type Release } from './provision.ts';
 import { renderScript, type Script } from './script.ts';
 import { Witness, type Experience } from './witness.ts';
@@ -30,6 +30,8 @@ import { configureWorld } from './world-config.ts';
 
 export interface LabOptions {
   readonly release?: Release;
+  /** What drives the PBX's phones and trunk; `SIP` is the old driver, which only the release `bullseye` has. */
+  readonly technology?: PhoneTechnology;
   /** Becomes part of the PBX's paths; unique among running labs. Made up when absent. */
   readonly name?: string;
   /** A folder whose `*.conf` files, or file names with their texts, are put into `ringledger.d/`. */
@@ -96,6 +98,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
           ...configurePbx(settings, {
             secrets,
             worldSipPort: worldPorts.sip,
+            worldTrunkPort: worldPorts.trunk,
+            technology: options.technology ?? 'PJSIP',
             trunkContext: options.trunkContext ?? 'from-provider',
             phonesContext: options.phonesContext ?? 'lab-phones',
             withoutClickToCallContexts: options.withoutClickToCallContexts ?? false,
@@ -118,7 +122,13 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       if (pbx === undefined || world === undefined) {
         throw starts.map((start) => (start.status === 'rejected' ? (start.reason as Error) : null)).find(Boolean);
       }
-      const lab = new Lab({ pbx, world, secrets, keepsFolders: options.keepsFolders ?? false });
+      const lab = new Lab({
+        pbx,
+        world,
+        secrets,
+        technology: options.technology ?? 'PJSIP',
+        keepsFolders: options.keepsFolders ?? false,
+      });
       await lab.untilRegistered(extensions);
       return lab;
     } catch (error) {
@@ -135,16 +145,24 @@ export class Lab {
   readonly secrets: PbxSecrets;
   readonly witness: Witness;
   readonly #keepsFolders: boolean;
+  readonly #technology: PhoneTechnology;
   readonly #links: AmiLink[] = [];
   #called = '';
   #made = '';
   #counter = 0;
 
-  constructor(parts: { pbx: Asterisk; world: Asterisk; secrets: PbxSecrets; keepsFolders: boolean }) {
+  constructor(parts: {
+    pbx: Asterisk;
+    world: Asterisk;
+    secrets: PbxSecrets;
+    technology: PhoneTechnology;
+    keepsFolders: boolean;
+  }) {
     this.pbx = parts.pbx;
     this.world = parts.world;
     this.secrets = parts.secrets;
     this.#keepsFolders = parts.keepsFolders;
+    this.#technology = parts.technology;
     this.witness = new Witness({ world: this.world.ami, pbx: this.pbx.ami });
   }
 
@@ -278,8 +296,11 @@ export class Lab {
     });
   }
   async #registered(): Promise<Set<string>> {
-    const shown = await this.pbx.command('pjsip show contacts');
-    return new Set([...shown.matchAll(/Contact:\s+(\d+)\/\S+\s+\S+\s+Avail/g)].map((match) => match[1]!));
+    const [command, pattern] =
+      this.#technology === 'SIP'
+        ? ['sip show peers', /^(\d+)\/\S+\s.*\bOK \(/gm]
+        : (['pjsip show contacts', /Contact:\s+(\d+)\/\S+\s+\S+\s+Avail/g] as const);
+    return new Set([...(await this.pbx.command(command)).matchAll(pattern)].map((match) => match[1]!));
   }
 
   /** Ends the PBX at once, in the middle of whatever it does, and starts it again with the same ports and folders. */

@@ -165,7 +165,7 @@ export class Witness {
     const channel = event['Channel'] ?? '';
     switch (event['Event']) {
       case 'Newchannel': {
-        const endpoint = /^PJSIP\/(.+)-[0-9a-f]+$/.exec(channel)?.[1];
+        const endpoint = /^(?:PJ)?SIP\/(.+)-[0-9a-f]+$/.exec(channel)?.[1];
         if (endpoint === undefined) break;
         if (endpoint !== 'provider') this.#partyOfChannel.set(channel, endpoint);
         else if (event['CallerIDNum'] !== '<unknown>') this.#partyOfChannel.set(channel, event['CallerIDNum'] ?? '');
@@ -178,7 +178,7 @@ export class Witness {
         this.holds.push(channel);
         break;
       case 'DialBegin': {
-        const dialled = /^(?:PJSIP\/)?(\d+)@provider$/.exec(event['DialString'] ?? '')?.[1];
+        const dialled = /^(?:(?:PJ)?SIP\/)?(\d+)@provider$/.exec(event['DialString'] ?? '')?.[1];
         if (dialled !== undefined) this.#partyOfChannel.set(event['DestChannel'] ?? '', dialled);
         break;
       }

@@ -101,6 +101,11 @@ type=transport
 protocol=udp
 bind=127.0.0.1:${ports.sip}
 
+[udp-provider]
+type=transport
+protocol=udp
+bind=127.0.0.1:${ports.trunk}
+
 [pbx]
 type=aor
 contact=sip:127.0.0.1:${pbxSipPort}
@@ -110,7 +115,7 @@ type=identify
 endpoint=pbx
 match=127.0.0.1
 ${endpoint('pbx', '')}
-${endpoint('as-provider', '')}
-${endpoint('as-anonymous', 'from_user=anonymous\nfrom_domain=anonymous.invalid\n')}
+${endpoint('as-provider', 'transport=udp-provider\n')}
+${endpoint('as-anonymous', 'transport=udp-provider\nfrom_user=anonymous\nfrom_domain=anonymous.invalid\n')}
 ${extensions.map(phone).join('')}`;
 }
