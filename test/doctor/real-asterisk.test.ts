@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { EventEmitter } from 'node:events';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
 import { createDoctorCommand } from '../../src/cli/doctor.ts';
 import { doctorParts } from '../../src/cli/installation-parts.ts';
 import { createRecordCommand } from '../../src/cli/record.ts';
 import { addStatusCommand } from '../../src/cli/status.ts';
-import { stringify } from 'yaml';
+import { readAsteriskConf, settingOf } from '../../src/doctor/asterisk-conf.ts';
 import type { AsteriskView } from '../../src/doctor/asterisk-view.ts';
 import { checkCallRecords } from '../../src/doctor/check-call-records.ts';
 import { checkClock } from '../../src/doctor/check-clock.ts';
@@ -29,6 +31,14 @@ import { silentLog } from '../web/house.ts';
 const notInOrder = (findings: readonly Finding[]) =>
   findings.filter(({ state }) => state !== 'ok').map(({ state, message }) => `${state}: ${message}`);
 
+const packaging = resolve(dirname(fileURLToPath(import.meta.url)), '../../packaging/asterisk');
+const shippedFiles = Object.fromEntries(
+  ['cel.conf', 'cel_custom.conf', 'cdr.conf', 'cdr_manager.conf'].map((name) => [
+    name,
+    readFileSync(join(packaging, name), 'utf8'),
+  ]),
+);
+
 describe('the doctor visits a real Asterisk', function () {
   this.timeout(120_000);
   let lab: Lab;
@@ -39,7 +49,8 @@ describe('the doctor visits a real Asterisk', function () {
 
   before(async function () {
     try {
-      lab = await startLab();
+      // With the files that we tell administrators to copy.
+      lab = await startLab({ pbxFiles: shippedFiles });
     } catch (error) {
       if (!(error instanceof CannotProvision)) throw error;
       console.warn(`      not run here: ${error.message}`);
@@ -93,6 +104,27 @@ describe('the doctor visits a real Asterisk', function () {
     ).ended;
     await until(() => Object.values(files()).every((file) => existsSync(file)));
     assert.deepEqual(notInOrder(await checkCallRecords('lab', view, files())), []);
+  });
+
+  it('and would find the AMI users that we ship in order', () => {
+    const conf = readAsteriskConf(packaging, 'manager-ringledger.conf');
+    for (const { name, read, write, optional } of users) {
+      const rights = (key: string) => (settingOf(conf, name, key) ?? '').split(',').filter((right) => right !== '');
+      assert.deepEqual(
+        read.filter((right) => !rights('read').includes(right)),
+        [],
+      );
+      assert.deepEqual(
+        write.filter((right) => !rights('write').includes(right)),
+        [],
+      );
+      assert.deepEqual(
+        rights('write').filter((right) => ![...write, ...optional].includes(right)),
+        [],
+      );
+      assert.equal(settingOf(conf, name, 'deny'), '0.0.0.0/0.0.0.0');
+    }
+    assert.equal(settingOf(conf, 'ringledger-events', 'writetimeout'), '5000');
   });
 
   it('and finds what was made wrong', async () => {
