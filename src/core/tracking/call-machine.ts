@@ -2,6 +2,7 @@
 import type { PbxEvent } from '../pbx-event.ts';
 import {
   emptyChannel,
+  endOfChannel,
   firstName,
   foldChannel,
   joinChannels,
@@ -79,8 +80,8 @@ export function endOfCall(call: CallState): number | null {
   let last = -Infinity;
   let isOpen = call.channels.size === 0;
   for (const channel of call.channels.values()) {
-    if (channel.ended === null) isOpen = true;
-    else if (channel.ended.at > last) last = channel.ended.at;
+    if (endOfChannel(channel) === null) isOpen = true;
+    if (channel.ended !== null && channel.ended.at > last) last = channel.ended.at;
   }
   if (!isOpen) return last;
   let saidAt = -Infinity;

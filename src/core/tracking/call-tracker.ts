@@ -7,7 +7,7 @@ import type { Call, Conversation, UnregisteredReason } from '../call.ts';
 import type { PbxEvent } from '../pbx-event.ts';
 import type { CallChange, CallStore, CallWatcher, Clock, Log, NumberPlan, PbxEventSink, StoredCall } from '../ports.ts';
 import { absorb, endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
-import { firstName } from './channel-facts.ts';
+import { endOfChannel, firstName } from './channel-facts.ts';
 import { roleOf } from './channel-role.ts';
 import { recordCall } from './call-record.ts';
 import { compareIds } from './call-view.ts';
@@ -115,7 +115,7 @@ export class CallTracker implements PbxEventSink {
       const { state } = tracked;
       if (state.source !== snapshot.source || endOfCall(state) !== null) continue;
       const isAlive = [...state.channels.values()].some(
-        (channel) => channel.ended === null && snapshot.uniqueIds.has(channel.id),
+        (channel) => endOfChannel(channel) === null && snapshot.uniqueIds.has(channel.id),
       );
       if (isAlive) {
         tracked.vanished = null;
@@ -145,7 +145,7 @@ export class CallTracker implements PbxEventSink {
         'call vanished while nobody listened; closed at the last known time',
       );
       for (const channel of state.channels.values()) {
-        if (channel.ended !== null) continue;
+        if (endOfChannel(channel) !== null) continue;
         closing.push({
           type: 'hung-up',
           source: state.source,
@@ -520,7 +520,8 @@ function owedOf(call: Call, state: CallState): string[] {
     .filter((conversation) => {
       if (!conversation.registered || conversation.endedAt === null) return false;
       if (call.endedAt !== null) return true;
-      return conversation.result === 'answered' && state.channels.get(conversation.uniqueId)?.ended != null;
+      const channel = state.channels.get(conversation.uniqueId);
+      return conversation.result === 'answered' && channel !== undefined && endOfChannel(channel) !== null;
     })
     .map((conversation) => conversation.uniqueId);
 }

@@ -2,7 +2,7 @@
 import type { Direction } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import { endOfCall, resolveNames, type CallState } from './call-machine.ts';
-import { firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
+import { endOfChannel, firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
 import {
   extensionOf,
   isPlumbing,
@@ -65,7 +65,11 @@ function isCalling(channel: ChannelFacts, call: CallState): boolean {
 }
 
 export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
-  const channels = resolveNames(call.channels).sort(compareStarts);
+  const endedAt = endOfCall(call);
+  const channels = resolveNames(call.channels)
+    // Of a call that is over, the poorest word on its end is good enough.
+    .map((channel) => (endedAt === null ? { ...channel, ended: endOfChannel(channel) } : channel))
+    .sort(compareStarts);
   const first = channels[0];
   if (first === undefined) return null;
   const extension = (channel: ChannelFacts, at?: number) =>
@@ -80,7 +84,6 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
     channels.find((channel) => channel.variables.RL_REQUEST_ID !== undefined)?.variables.RL_REQUEST_ID?.value ?? null;
   const isRequested = requestId !== null || channels.some(isClickToCall);
   const direction = directionOf(origin, { callers, outsideLegs, isRequested, plan });
-  const endedAt = endOfCall(call);
   const lastAt = lastMoment(channels);
 
   const byId = new Map(channels.map((channel) => [channel.id, channel]));

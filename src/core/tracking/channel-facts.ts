@@ -68,6 +68,15 @@ export interface ChannelFacts {
 const ranks: Readonly<Record<EventOrigin, number>> = { ami: 3, webhook: 3, cel: 2, cdr: 1, resync: 0 };
 export const rankOf = (origin: EventOrigin): number => ranks[origin];
 
+/**
+ * When the channel ended; null while it lasts. A CDR row ends when its two parties part, after which the channel may go
+ * on: its word counts only of channels that nobody else knows.
+ */
+export function endOfChannel({ started, ended }: ChannelFacts): Moment | null {
+  const isPartingOnly = ended?.rank === ranks.cdr && started !== null && started.rank > ranks.cdr;
+  return isPartingOnly ? null : ended;
+}
+
 export function emptyChannel(id: string): ChannelFacts {
   return {
     id,
