@@ -298,7 +298,7 @@ export class Lab {
   async #registered(): Promise<Set<string>> {
     const [command, pattern] =
       this.#technology === 'SIP'
-        ? ['sip show peers', /^(\d+)\/\S+\s.*\bOK \(/gm]
+        ? ['sip show peers', /^(\d+)\/\S+\s+[\d.]+\s.*\bOK \(/gm]
         : (['pjsip show contacts', /Contact:\s+(\d+)\/\S+\s+\S+\s+Avail/g] as const);
     return new Set([...(await this.pbx.command(command)).matchAll(pattern)].map((match) => match[1]!));
   }
