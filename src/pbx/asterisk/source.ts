@@ -103,7 +103,11 @@ export class AsteriskSource implements PbxSource {
     }
     if (cdr !== null) {
       this.#cdr = new CdrReader(
-        { ...readerSettings(cdr), withoutLinkedId: ami === null && cel === null ? 'own-call' : 'skip' },
+        {
+          ...readerSettings(cdr),
+          withoutLinkedId: ami === null && cel === null ? 'own-call' : 'skip',
+          richerReader: this.#cel,
+        },
         this.#readerParts(sink, cdr.timeZone),
       );
       this.#cdr.start();

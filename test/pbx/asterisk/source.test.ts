@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { PbxEvent } from '../../../src/core/pbx-event.ts';
 import type { CursorStore, PbxEventSink } from '../../../src/core/ports.ts';
@@ -133,6 +134,39 @@ describe('an Asterisk as a source of calls', () => {
     await appendFile(cdr, row('2026-11-21 09:20:00', '2026-11-21 09:30:00'));
     await until(() => sink.events.length > 0);
     assert.equal(sink.events[0]!.at, Date.parse('2026-11-21T09:20:00Z'));
+  });
+
+  it('gives nothing of the CDR on before the CEL is told, however slowly that goes', async () => {
+    const cel = join(folder, 'cel.csv');
+    const cdr = join(folder, 'cdr.csv');
+    await cp(join(story, 'cel.csv'), cel);
+    await cp(join(story, 'cdr.csv'), cdr);
+    const config = pbxKinds.asterisk.config.parse({
+      name: 'office',
+      kind: 'asterisk',
+      ami: null,
+      cel: { file: cel, lookBackHours: null },
+      cdr: { file: cdr, lookBackHours: null },
+    });
+    const source = new AsteriskSource(config, {
+      cursors,
+      clock: { now: () => new Date() },
+      log: silentLog,
+      timeZone: 'UTC',
+    });
+    const told: string[] = [];
+    await source.start({
+      accept: async (events) => {
+        const { origin } = events[0]!;
+        told.push(`${origin} comes`);
+        if (origin === 'cel') await delay(100);
+        told.push(`${origin} is taken`);
+      },
+      resynced: async () => {},
+    });
+    closing.push(() => source.stop());
+    await until(() => told.length === 4);
+    assert.deepEqual(told, ['cel comes', 'cel is taken', 'cdr comes', 'cdr is taken']);
   });
 
   it('begins at the end of the files at its first start', async () => {

@@ -10,6 +10,11 @@ export interface CdrReaderSettings extends CsvReaderSettings {
    * which is right only where nothing else reports calls.
    */
   readonly withoutLinkedId: 'own-call' | 'skip';
+  /**
+   * Awaited before rows are given on: the reader that knows more of the same calls tells them first, so that none is
+   * taken for final in the words of a CDR alone, without the uniqueids of the phones. Null where there is none.
+   */
+  readonly richerReader: { catchUp(): Promise<void> } | null;
 }
 
 /** What happened to calls, from a CDR file (`cdr_csv`'s Master.csv): whole seconds and no bridges, but on every Asterisk. */
@@ -81,6 +86,7 @@ export class CdrReader {
       else translateCdr(this.#parts.source, record, events);
     }
     if (events.length > 0) {
+      await this.#settings.richerReader?.catchUp();
       await this.#parts.sink.accept(events);
       this.#lastEventAt = new Date(events.at(-1)!.at);
     }

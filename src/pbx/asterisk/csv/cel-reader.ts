@@ -54,6 +54,11 @@ export class CelReader {
     return this.#tail.stop();
   }
 
+  /** Resolves when what stands in the file now has been taken, or could not be. */
+  catchUp(): Promise<void> {
+    return this.#tail.catchUp();
+  }
+
   status(): PartStatus {
     const { file } = this.#settings;
     return readerStatus(`${this.#parts.source}: CEL`, file, this.#tail, {

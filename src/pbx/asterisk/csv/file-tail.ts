@@ -73,6 +73,9 @@ export class FileTail {
   #isMissing = false;
   #rows = 0;
   #behindBytes = 0;
+  /** Resolved at the end of the next pass through the file. */
+  #awaited: (() => void)[] = [];
+  #hasEnded = false;
 
   constructor(settings: FileTailSettings, parts: FileTailParts) {
     this.#settings = settings;
@@ -85,6 +88,11 @@ export class FileTail {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+  }
+
+  /** Resolves when all that stands in the file now was given away, or could not be; at once when this is stopped. */
+  catchUp(): Promise<void> {
+    return this.#hasEnded ? Promise.resolve() : new Promise((resolve) => this.#awaited.push(resolve));
   }
 
   get state(): FileTailState {
@@ -100,6 +108,7 @@ export class FileTail {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      const awaited = this.#awaited.splice(0);
       try {
         await this.#readOn();
         this.#fault = null;
@@ -108,8 +117,11 @@ export class FileTail {
         // Whatever was read and not taken is read again from the stored position.
         await this.#close();
       }
+      for (const resolve of awaited) resolve();
       await delay(this.#settings.pollMs, undefined, { signal }).catch(() => {});
     }
+    this.#hasEnded = true;
+    for (const resolve of this.#awaited.splice(0)) resolve();
     await this.#close();
   }
 
