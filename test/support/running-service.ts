@@ -87,6 +87,18 @@ export class RunningService {
     return JSON.parse(text, reviveTimes) as Answer;
   }
 
+  /** @throws with the answer when it is no success */
+  async post<Answer>(path: string, body: unknown): Promise<Answer> {
+    const response = await fetch(`http://127.0.0.1:${this.app.httpPort}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+    return JSON.parse(text, reviveTimes) as Answer;
+  }
+
   /** Every call of the ledger with its deliveries, oldest first. */
   async calls(): Promise<readonly ListedCall[]> {
     const { items } = await this.get<{ items: readonly Call[] }>('/api/v1/calls?limit=500&sort=startedAt');
