@@ -3,8 +3,8 @@ import { createCallerName } from './handlers/caller-name.ts';
 import { createDistribute } from './handlers/distribute.ts';
 import type { AgiSession } from './session.ts';
 
-/** Answers one question. May throw: the server then says ERROR to the dialplan. */
-export type AgiHandler = (session: AgiSession) => Promise<void>;
+/** Answers one question; resolves with the status told to the dialplan, for the figures. May throw: the server then says ERROR. */
+export type AgiHandler = (session: AgiSession) => Promise<string | void>;
 
 /** Script name → handler: the only list. The name is the path of the URL in the dialplan's `AGI(agi://host/name,…)`. */
 export function createRoutes(parts: {

@@ -12,7 +12,8 @@ import { ContactMirror } from './core/contact-mirror.ts';
 import { ContactSearch } from './core/contact-search.ts';
 import { CrmSync } from './core/crm-sync.ts';
 import { createDeliveryRunner } from './core/delivery.ts';
-import type { DeliveryHandler } from './core/delivery/crm-loop.ts';
+import type { DeliveryHandler, DeliveryOutcome } from './core/delivery/crm-loop.ts';
+import { AuthRequired, Rejected } from './core/errors.ts';
 import type { StaffDirectory } from './core/employees.ts';
 import { coreBehaviour } from './core/hooks.ts';
 import type {
@@ -147,7 +148,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     };
     const runner = createDeliveryRunner({
       store: deliveryStore,
-      handle,
+      handle: (delivery, context) => countedAttempt(metrics, delivery.crm, () => handle(delivery, context)),
       crms: crmNames,
       node: `${config.installation.name}@${hostname()}`,
       clock,
@@ -368,16 +369,37 @@ function timed(
     [...routes].map(([script, handler]) => [
       script,
       async (session) => {
-        let status = 'failed';
+        let status: string | void = 'failed';
         try {
-          await handler(session);
-          status = 'answered';
+          status = await handler(session);
+          return status;
         } finally {
-          metrics.countAgiRequest({ script, status, durationMs: performance.now() - session.acceptedAtMs });
+          metrics.countAgiRequest({
+            script,
+            status: status ?? 'answered',
+            durationMs: performance.now() - session.acceptedAtMs,
+          });
         }
       },
     ]),
   );
+}
+
+/** Passes the outcome on as it came, and counts it. */
+async function countedAttempt(
+  metrics: ReturnType<typeof createMetrics>,
+  crm: string,
+  attempt: () => Promise<DeliveryOutcome>,
+): Promise<DeliveryOutcome> {
+  try {
+    const outcome = await attempt();
+    metrics.countDeliveryAttempt({ crm, outcome: 'skip' in outcome ? 'skipped' : 'delivered' });
+    return outcome;
+  } catch (error) {
+    const outcome = error instanceof Rejected ? 'rejected' : error instanceof AuthRequired ? 'paused' : 'retried';
+    metrics.countDeliveryAttempt({ crm, outcome });
+    throw error;
+  }
 }
 
 function countBySource(tracker: CallTracker): ReadonlyMap<string, number> {

@@ -1,4 +1,4 @@
-import type { CallerLookup, CallerQuestion } from '../../src/core/caller-lookup.ts';
+import type { CallerLookup, CallerQuestion, LookupStatus } from '../../src/core/caller-lookup.ts';
 import { setCaller } from '../caller-answer.ts';
 import { readQuestion } from '../caller-question.ts';
 import type { AgiSession } from '../session.ts';
@@ -12,16 +12,17 @@ const hasName = ({ callerName, callerNumber }: CallerQuestion) =>
 export function createCallerName(
   lookup: CallerLookup,
   settings: { readonly keepsExisting: boolean },
-): (session: AgiSession) => Promise<void> {
+): (session: AgiSession) => Promise<LookupStatus> {
   return async (session) => {
     const question = readQuestion(session);
     if (settings.keepsExisting && hasName(question)) {
       await session.setVariable(answerVariables.name, lookup.toDisplay(question.callerName));
       await session.setVariable(answerVariables.status, 'FOUND');
-      return;
+      return 'FOUND';
     }
     const answer = await lookup.callerName(question);
     await setCaller(session, answer);
     await session.setVariable(answerVariables.status, answer.status);
+    return answer.status;
   };
 }

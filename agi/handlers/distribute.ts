@@ -1,4 +1,4 @@
-import type { CallerLookup } from '../../src/core/caller-lookup.ts';
+import type { CallerLookup, LookupStatus } from '../../src/core/caller-lookup.ts';
 import { setCaller } from '../caller-answer.ts';
 import { readQuestion } from '../caller-question.ts';
 import type { AgiSession } from '../session.ts';
@@ -8,7 +8,7 @@ import { answerVariables } from '../variables.ts';
  * Who should get the call, and what the phone shows. The status is set last: when the call ends or the server fails in
  * between, the dialplan finds it empty and takes the default route.
  */
-export function createDistribute(lookup: CallerLookup): (session: AgiSession) => Promise<void> {
+export function createDistribute(lookup: CallerLookup): (session: AgiSession) => Promise<LookupStatus> {
   return async (session) => {
     const answer = await lookup.distribute(readQuestion(session));
     if (answer.extension !== null) {
@@ -17,5 +17,6 @@ export function createDistribute(lookup: CallerLookup): (session: AgiSession) =>
     }
     await setCaller(session, answer);
     await session.setVariable(answerVariables.status, answer.status);
+    return answer.status;
   };
 }

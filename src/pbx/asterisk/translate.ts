@@ -118,6 +118,19 @@ function isPassedOver(message: AmiMessage): boolean {
   return message.event === 'Newexten' && !reportedApps.has(message.peek('Application').toLowerCase());
 }
 
+/** Asterisk escapes the values of VarSet like C strings (`ast_escape_c`), so that `'` arrives as `\\'`. */
+const unescapeC = (value: string): string =>
+  value.includes('\\') ? value.replace(/\\(.)/gs, (_, char: string) => controlEscapes[char] ?? char) : value;
+const controlEscapes: Readonly<Record<string, string>> = {
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+};
+
 /** Inherited variables are reported with the underscores they were set with. */
 const plainName = (variable: string): string => (variable.startsWith('_') ? variable.replace(/^_{1,2}/, '') : variable);
 
@@ -308,7 +321,7 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
     const head = headOf(m, moment);
     // Global variables have no channel.
     if (head.linkedId === '' || head.uniqueId === 'none') return;
-    const value = m.get('Value');
+    const value = unescapeC(m.get('Value'));
     if (variable !== recordingVariable) events.push({ ...head, type: 'variable', variable, value });
     else if (value !== '') events.push({ ...head, type: 'recording', path: value });
   },
