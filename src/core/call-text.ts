@@ -30,10 +30,13 @@ export function findUnknownPlaceholders(template: string): readonly string[] {
 
 /** Puts the values in place, once: a value that itself looks like a placeholder stays as it is. */
 export function fillTemplate(template: string, values: Readonly<Record<Placeholder, string>>): string {
-  return template
+  const { client } = values;
+  const filled = template
     .replace(placeholder, (whole, name: string) => (name in values ? values[name as Placeholder] : whole))
     .replace(/[^\S\n]+/g, ' ')
     .trim();
+  // A stranger's name is the number: once is enough.
+  return client === '' ? filled : filled.replaceAll(`${client} ${client}`, client);
 }
 
 /** Of the client's contact, as far as it is known. */
