@@ -1,4 +1,4 @@
-/** From a call's state to its record: direction, client, result, conversations. Pure; the rules are those of the README's call table. */
+/** From a call's state to its record: direction, client, result, conversations. Pure; the README's section "What is registered" tells the rules. */
 import type { Call, Conversation } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import type { CallState } from './call-machine.ts';
