@@ -99,4 +99,13 @@ describe('the architecture', () => {
       );
     assert.deepEqual(faults, []);
   });
+
+  it('never hands anything to a shell', () => {
+    const faults = allFiles.filter((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const imported = /import\s*\{([^}]*)\}\s*from\s*'node:child_process'/.exec(text)?.[1] ?? '';
+      return /shell:\s*(?:true|['"`])/.test(text) || /\bexec(?:Sync)?\b/.test(imported);
+    });
+    assert.deepEqual(faults, []);
+  });
 });
