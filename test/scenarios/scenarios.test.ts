@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { replayCalls } from '../../src/cli/replay.ts';
@@ -72,12 +73,29 @@ function withoutLiveFacts(story: StoryFile & { readonly name: string }): StoryFi
   return { ...story, expect };
 }
 
+function withoutSpans(story: StoryFile): StoryFile {
+  const expect = story.expect.map((call) => ({
+    ...call,
+    conversations: call.conversations.map(({ duration: _, waiting: __, ...conversation }) => conversation),
+  }));
+  return { ...story, expect };
+}
+
+const temporaryFolder = mkdtempSync(join(tmpdir(), 'ringledger-scenarios-'));
+let temporaryCount = 0;
+function temporary(text: string): string {
+  const path = join(temporaryFolder, String(++temporaryCount));
+  writeFileSync(path, text, 'latin1');
+  return path;
+}
+
 function check(calls: readonly Call[], story: StoryFile) {
   const faults = differences(calls, story.expect);
   assert.deepEqual(faults, [], `${faults.join('\n')}\n${calls.map(describeCall).join('\n')}`);
 }
 
 describe('recorded stories', () => {
+  after(() => rmSync(temporaryFolder, { recursive: true }));
   for (const story of stories) {
     for (const release of ['asterisk-22', 'asterisk-16', 'asterisk-16-chan-sip']) {
       const captures = join(folder, story.name, release);
@@ -87,6 +105,14 @@ describe('recorded stories', () => {
         it('is understood from AMI', async () => check(await replay([read(file('ami.log'))], story), story));
         it('is understood from CEL', async () =>
           check(await replay([read(file('cel.csv'))], story), withoutLiveFacts(story)));
+        it('is understood from AMI without times (timestampevents = no), but for how long things took', async () => {
+          const untimed = readFileSync(file('ami.log'), 'latin1').replaceAll(/^Timestamp: .*\r\n/gm, '');
+          check(await replay([read(temporary(untimed))], story), withoutSpans(story));
+        });
+        it('is understood from CEL in whole seconds', async () => {
+          const whole = readFileSync(file('cel.csv'), 'utf8').replaceAll(/^("[A-Z_]+","\d{10})\.\d{6}"/gm, '$1"');
+          check(await replay([read(temporary(whole))], story), withoutSpans(withoutLiveFacts(story)));
+        });
         it('stays the same when AMI, CEL and CDR all tell it', async () => {
           const names = ['ami.log', 'cel.csv', 'cdr.csv'].filter((name) => statSync(file(name)).size > 0);
           check(

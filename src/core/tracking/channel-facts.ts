@@ -19,8 +19,10 @@ export interface BridgeMark {
   readonly at: number;
   readonly bridgeId: string;
   readonly isEntry: boolean;
-  /** Made from a CDR row: whole seconds, used only where nothing finer is known of the channel. */
+  /** In whole seconds (CDR, CEL without fractions): used only where nothing finer is known of the channel. */
   readonly isCoarse: boolean;
+  /** Found there by a resync, at a time by our clock; used only where nobody saw the channel enter. */
+  readonly isFound: boolean;
 }
 
 export interface AppRun {
@@ -192,7 +194,8 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
         at: event.at,
         bridgeId: event.bridgeId,
         isEntry: event.type === 'bridge-entered',
-        isCoarse: event.origin === 'cdr',
+        isCoarse: event.origin === 'cdr' || event.at % 1000 === 0,
+        isFound: event.origin === 'resync',
       };
       const isKnown = named.marks.some(
         (known) => known.at === mark.at && known.bridgeId === mark.bridgeId && known.isEntry === mark.isEntry,

@@ -27,7 +27,8 @@ export function talksOf(channels: Iterable<ChannelFacts>, until: number): Talk[]
     }
     if (channel.ended !== null) steps.push({ at: channel.ended.at, channel, bridgeId: null });
   }
-  steps.sort((a, b) => a.at - b.at);
+  // Of what happened in one instant (clocks of whole seconds), entering comes first: who met did meet.
+  steps.sort((a, b) => a.at - b.at || kindOf(a) - kindOf(b));
 
   const inBridge = new Map<ChannelFacts, string>();
   const ended = new Set<ChannelFacts>();
@@ -44,18 +45,24 @@ export function talksOf(channels: Iterable<ChannelFacts>, until: number): Talk[]
     } else if (!ended.has(step.channel)) {
       inBridge.set(step.channel, step.bridgeId);
     }
-    if (steps[index + 1]?.at === step.at) continue;
+    const next = steps[index + 1];
+    if (next?.at === step.at && kindOf(next) === kindOf(step)) continue;
     const groups = groupsOf(inBridge, step.at);
     for (const [key, from] of open) {
       if (groups.has(key)) continue;
       open.delete(key);
-      if (step.at > from) talks.push({ from, to: step.at, members: key.split('\n') });
+      talks.push({ from, to: step.at, members: key.split('\n') });
     }
     for (const key of groups) if (!open.has(key)) open.set(key, step.at);
   }
   for (const [key, from] of open) if (until > from) talks.push({ from, to: until, members: key.split('\n') });
-  return talks.sort((a, b) => a.from - b.from);
+  // Who changes places within one second of a coarse clock seems to meet; it counts only where nobody met for longer.
+  const lasting = talks.filter((talk) => talk.to > talk.from);
+  return (lasting.length > 0 ? lasting : talks).sort((a, b) => a.from - b.from);
 }
+
+/** 0 entering, 1 leaving, 2 hanging up. */
+const kindOf = (step: Step): number => (step.bridgeId === null ? 2 : step.bridgeId.startsWith('-') ? 1 : 0);
 
 /**
  * When the channel, in a bridge at `at`, is in none any more; null while it stays. A change from one bridge to another
@@ -77,10 +84,14 @@ export function leavesBridgesAt(channel: ChannelFacts, at: number, which: 'next'
   return leftAt === null ? null : Math.max(leftAt, at);
 }
 
-/** Coarse marks count only where a channel has no finer ones. */
-function marksOf(channel: ChannelFacts): readonly BridgeMark[] {
-  const fine = channel.marks.filter((mark) => !mark.isCoarse);
-  return fine.length > 0 ? fine : channel.marks;
+/** Coarse marks count only where a channel has no finer ones, and where it was found only when nobody saw it enter. */
+function marksOf({ marks }: ChannelFacts): readonly BridgeMark[] {
+  const fine = marks.filter((mark) => !mark.isCoarse);
+  const counting = fine.length > 0 ? fine : marks;
+  if (!counting.some((mark) => mark.isFound)) return counting;
+  const wasSeenEntering = (found: BridgeMark) =>
+    counting.some((mark) => mark.isEntry && !mark.isFound && mark.bridgeId === found.bridgeId);
+  return counting.filter((mark) => !mark.isFound || !wasSeenEntering(mark));
 }
 
 /** The sets of real channels that are joined now, each as its sorted ids. */

@@ -77,6 +77,7 @@ export class AmiTranslator {
       if (at > 0) return (this.#streamTime = at);
     }
     if (this.#now !== null) return this.#now();
+    const before = this.#streamTime;
     if (message.event === 'Newchannel') this.advance(timeOfUniqueId(message.get('Uniqueid')));
     else if (message.event === 'CEL') {
       if (message.get('EventName') === 'CHAN_START') this.parseStart(message.get('EventTime'), message.get('UniqueID'));
@@ -85,6 +86,8 @@ export class AmiTranslator {
       this.parseStart(message.get('StartTime'), message.get('UniqueID'));
       this.advance(this.parseTime(message.get('EndTime')));
     }
+    // A microsecond later than what came before: the order of the stream is known even where its time is not.
+    if (this.#streamTime === before) this.#streamTime += 0.001;
     return this.#streamTime;
   }
 

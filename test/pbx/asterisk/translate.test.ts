@@ -230,8 +230,16 @@ describe('AMI events', () => {
     it('have the time of the stream in a capture, never that of reading, and never run back', () => {
       const times = translate(
         newChannel(1795250429) + hangup + newChannel(1795250440) + newChannel(1795250435) + hangup,
-      ).map((event) => event.at / 1000);
-      assert.deepEqual(times, [1795250429, 1795250429, 1795250440, 1795250440, 1795250440]);
+      ).map((event) => event.at);
+      assert.deepEqual(
+        times.map((at) => Math.floor(at / 1000)),
+        [1795250429, 1795250429, 1795250440, 1795250440, 1795250440],
+      );
+      assert.deepEqual(
+        [...new Set(times)],
+        times.toSorted((a, b) => a - b),
+        'and keep the order of the stream',
+      );
     });
     it('follow the times in CEL and CDR events, whatever zone the PBX keeps', () => {
       const cel = (EventName: string, EventTime: string) =>
@@ -249,7 +257,7 @@ describe('AMI events', () => {
         cel('HANGUP', '2026-11-21 15:50:00') +
         hangup;
       const events = translate(stream, { timeZone: 'Europe/Moscow' });
-      assert.equal(events.at(-1)!.at, Date.parse('2026-11-21T08:50:00Z'));
+      assert.equal(Math.floor(events.at(-1)!.at), Date.parse('2026-11-21T08:50:00Z'));
     });
   });
 
