@@ -449,8 +449,9 @@ export class CallTracker implements PbxEventSink {
   }
 
   #tell(before: Call | null, after: Call): void {
+    const knownById = new Map(before?.conversations.map((conversation) => [conversation.uniqueId, conversation]));
     for (const conversation of after.conversations) {
-      const known = before?.conversations.find((other) => other.uniqueId === conversation.uniqueId);
+      const known = knownById.get(conversation.uniqueId);
       if (known === undefined) this.#stage('conversation_requested', after, conversation);
       if (conversation.answeredAt !== null && (known?.answeredAt ?? null) === null)
         this.#stage('conversation_accepted', after, conversation);

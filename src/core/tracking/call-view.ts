@@ -68,7 +68,10 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
   const endedAt = endOfCall(call);
   const channels = resolveNames(call.channels)
     // Of a call that is over, the poorest word on its end is good enough.
-    .map((channel) => (endedAt === null ? { ...channel, ended: endOfChannel(channel) } : channel))
+    .map((channel) => {
+      const ended = endedAt === null ? endOfChannel(channel) : channel.ended;
+      return ended === channel.ended ? channel : { ...channel, ended };
+    })
     .sort(compareStarts);
   const first = channels[0];
   if (first === undefined) return null;
