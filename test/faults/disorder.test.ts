@@ -4,12 +4,14 @@ import type { Call } from '../../src/core/call.ts';
 import type { PbxEvent } from '../../src/core/pbx-event.ts';
 import {
   amiEvents,
+  apartMs,
   celEvents,
   createDice,
   describeFacts,
   labNumbering,
   readRecordedStories,
   releases,
+  withoutAmiAlone,
   type RecordedStory,
 } from '../support/recorded-traffic.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -38,26 +40,6 @@ function disturb(messages: readonly string[], seed: number): string[] {
   }
   return told;
 }
-
-/**
- * What only AMI tells, and what is therefore lost with the one event that says it: whether a phone that rang in vain was
- * given up by the caller or by its own time (DialEnd; CEL's HANGUP row of a dialled channel has no dial status), and
- * whether the caller left a message in the mailbox and where (MessageWaiting, VM_MESSAGEFILE).
- */
-function withoutAmiAlone(calls: readonly Call[]): Call[] {
-  const ofMailbox = (one: { result: string }) => ['voicemail', 'missed'].includes(one.result);
-  return calls.map((call) => ({
-    ...call,
-    result: ofMailbox(call) ? 'missed' : call.result,
-    conversations: call.conversations.map((one) => {
-      if (!one.registered && one.result === 'cancelled') return { ...one, result: 'no_answer' as const };
-      return ofMailbox(one) ? { ...one, result: 'missed' as const, recording: null } : one;
-    }),
-  }));
-}
-
-/** The same moment as AMI and CEL write it. */
-const apartMs = 20;
 
 describe('an AMI link that loses, doubles and reorders events', function () {
   this.timeout(60_000);

@@ -113,7 +113,10 @@ export function retell(story: RecordedStory, { serial, laterS }: { serial: numbe
       )
       // A time has six decimals, an id the number of the channel.
       .replace(/(?<!\d)(179\d{7})\.(\d{1,6})(?!\d)/g, (_, seconds: string, rest: string) =>
-        rest.length === 6 ? `${+seconds + laterS}.${rest}` : `${+seconds + laterS}.${+rest + serial * 100}`,
+        rest.length === 6 ? `${+seconds + laterS}.${rest}` : `${+seconds + laterS}.${+rest + serial * 10_000}`,
+      )
+      .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, (time) =>
+        new Date(Date.parse(`${time}Z`) + laterS * 1000).toISOString().slice(0, 19).replace('T', ' '),
       )
       .replace(/(?<=916)111(?=\d{4})/g, String(100 + serial));
   return { ...story, ami: story.ami.map(rewrite), cel: story.cel.map(rewrite), mobiles: story.mobiles.map(rewrite) };
@@ -140,3 +143,23 @@ export function describeFacts(call: Call): { readonly facts: object; readonly ti
     times: times.map((at) => at?.getTime() ?? 0),
   };
 }
+
+/**
+ * What only AMI tells, and what is therefore lost with the one event that says it: whether a phone that rang in vain was
+ * given up by the caller or by its own time (DialEnd; CEL's HANGUP row of a dialled channel has no dial status), and
+ * whether the caller left a message in the mailbox and where (MessageWaiting, VM_MESSAGEFILE).
+ */
+export function withoutAmiAlone(calls: readonly Call[]): Call[] {
+  const ofMailbox = (one: { result: string }) => ['voicemail', 'missed'].includes(one.result);
+  return calls.map((call) => ({
+    ...call,
+    result: ofMailbox(call) ? 'missed' : call.result,
+    conversations: call.conversations.map((one) => {
+      if (!one.registered && one.result === 'cancelled') return { ...one, result: 'no_answer' as const };
+      return ofMailbox(one) ? { ...one, result: 'missed' as const, recording: null } : one;
+    }),
+  }));
+}
+
+/** How far the same moment may be apart as AMI and as CEL write it. */
+export const apartMs = 20;

@@ -24,7 +24,7 @@ export interface AmiLinkDeadlines {
 export const defaultLinkDeadlines: AmiLinkDeadlines = {
   connectMs: 5_000,
   loginMs: 5_000,
-  pingEveryMs: 10_000,
+  pingEveryMs: 9_000,
   pingMs: 5_000,
   requestMs: 30_000,
 };
