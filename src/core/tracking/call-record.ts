@@ -38,7 +38,7 @@ export function recordCall(state: CallState, plan: NumberPlan): Call | null {
     direction: isAmongUs ? 'internal' : view.direction,
     client: isAmongUs ? null : client,
     clientName: view.direction === 'inbound' && !isAmongUs ? (view.client?.callerName?.value ?? null) : null,
-    did: didOf(view),
+    did: didOf(view, plan),
     trunk: view.client === null ? null : trunkOf(view.client),
     result,
     startedAt: new Date(Math.floor(view.startedAt)),

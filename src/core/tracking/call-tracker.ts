@@ -385,10 +385,8 @@ export class CallTracker implements PbxEventSink {
       this.#byLinkedId.set(linkedKey, tracked);
       touched.add(tracked);
     }
-    if (uniqueKey !== null) {
-      this.#byUniqueId.set(uniqueKey, tracked);
-      this.#byName.set(key(event.source, event.channel), tracked);
-    }
+    if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
+    if (event.channel !== '') this.#byName.set(key(event.source, event.channel), tracked);
     return event.type === 'bridge-entered' ? this.#meet(tracked, event, touched) : tracked;
   }
 

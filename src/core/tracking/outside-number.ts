@@ -1,7 +1,7 @@
 /** The outside party's number, and the one that was called. */
 import type { NumberPlan } from '../ports.ts';
 import { dialledNumbers, extenOf, numberOfDialString, startOf, trunkOf, type CallView } from './call-view.ts';
-import { firstName, type ChannelFacts } from './channel-facts.ts';
+import { firstName, rankOf, type ChannelFacts } from './channel-facts.ts';
 import { localExten } from './channel-role.ts';
 
 /** The number that an outside leg was dialled with. CEL knows it only from the Dial before. */
@@ -46,9 +46,12 @@ export function clientNumber(view: CallView, plan: NumberPlan): string | null {
   return shown === undefined ? null : plan.toClientNumber(shown);
 }
 
-export function didOf(view: CallView): string | null {
+export function didOf(view: CallView, plan: NumberPlan): string | null {
   const marked = view.origin.variables.RL_DID;
   if (marked !== undefined) return marked.value;
   if (view.direction !== 'inbound' || view.client === null) return null;
-  return extenOf(view.client);
+  const exten = extenOf(view.client);
+  // A CDR names what was dialled last: after a transfer or in a menu that is no number anybody called from outside.
+  const isFromCdr = view.client.exten?.rank === rankOf('cdr');
+  return exten !== null && isFromCdr && (plan.isExtension(exten) || exten.length < 3) ? null : exten;
 }

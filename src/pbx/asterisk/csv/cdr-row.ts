@@ -167,7 +167,8 @@ export function translateCdr(source: string, record: CdrRecord, events: PbxEvent
     ...a,
     type: 'started',
     at: startedAt,
-    isCalling: true,
+    // The second record of a call may be of a channel that was dialled in the first.
+    isCalling: record.linkedId === '' || record.linkedId === uniqueId ? true : null,
     context: record.context,
     exten: record.dst,
     callerNumber: record.src || number,
