@@ -245,7 +245,8 @@ describe('CDR rows', () => {
         ...a,
         type: 'started',
         at: at('08:40:29'),
-        isCalling: true,
+        // Another channel's call: this one may have been dialled in an earlier record.
+        isCalling: null,
         context: 'from-provider',
         exten: '7000001',
         callerNumber: '79161110002',
