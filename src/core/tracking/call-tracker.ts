@@ -32,6 +32,8 @@ export interface TrackerSettings {
   readonly graceMs: number;
   /** How long CEL and CDR have to close a call that a resync no longer finds, before it is closed at the last known time. */
   readonly vanishedMs: number;
+  /** A call of which nothing was heard for so long has lost its end: no source may leave a call open for ever. */
+  readonly silentMs: number;
   /** Waits between attempts to save when the store fails; the last one repeats. */
   readonly saveRetryMs: readonly number[];
 }
@@ -40,6 +42,7 @@ export const defaultTrackerSettings: TrackerSettings = {
   keepsInternal: true,
   graceMs: 60_000,
   vanishedMs: 20_000,
+  silentMs: 12 * 3_600_000,
   saveRetryMs: [100, 500, 2_000, 5_000],
 };
 
@@ -53,6 +56,8 @@ interface Tracked {
   owed: Set<string>;
   /** Set when a resync did not find it; see `vanishedMs`. */
   vanished: { readonly noticedAt: number; readonly endedAt: number } | null;
+  /** When a resync last found it alive; 0: never. */
+  aliveAt: number;
 }
 
 interface Waiting {
@@ -119,6 +124,7 @@ export class CallTracker implements PbxEventSink {
       );
       if (isAlive) {
         tracked.vanished = null;
+        tracked.aliveAt = now;
         continue;
       }
       const lastAt = lastEventAt(state);
@@ -136,7 +142,13 @@ export class CallTracker implements PbxEventSink {
     const now = this.#parts.clock.now().getTime();
     const closing: PbxEvent[] = [];
     for (const tracked of new Set(this.#byLinkedId.values())) {
-      const { vanished, state } = tracked;
+      const { state } = tracked;
+      if (tracked.vanished === null && endOfCall(state) === null) {
+        const endedAt = lastEventAt(state);
+        const isSilent = now - Math.max(endedAt, tracked.aliveAt) > this.#parts.settings.silentMs;
+        if (isSilent) tracked.vanished = { noticedAt: now, endedAt };
+      }
+      const { vanished } = tracked;
       if (vanished === null || now - vanished.noticedAt < this.#parts.settings.vanishedMs) continue;
       tracked.vanished = null;
       if (endOfCall(state) !== null) continue;
@@ -347,6 +359,7 @@ export class CallTracker implements PbxEventSink {
       absorbed: [],
       owed: new Set(stored.owed),
       vanished: null,
+      aliveAt: 0,
     };
     this.#index(tracked);
   }
@@ -376,6 +389,7 @@ export class CallTracker implements PbxEventSink {
         absorbed: [],
         owed: new Set(),
         vanished: null,
+        aliveAt: 0,
       };
       this.#byLinkedId.set(linkedKey, tracked);
     } else if (byChannel !== undefined && byLink !== undefined && byChannel !== byLink) {

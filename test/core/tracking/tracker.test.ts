@@ -307,6 +307,23 @@ describe('the call tracker', () => {
       await tracker.stop();
     });
 
+    it('closes a call of which nothing was heard for half a day, unless a resync found it alive', async () => {
+      for (const isAlive of [false, true]) {
+        const { store, clock, tracker } = await breakDuringTalk();
+        clock.advance(defaultTrackerSettings.silentMs - 120_000);
+        if (isAlive) {
+          const [uniqueId] = store.calls[0]!.conversations.map((conversation) => conversation.uniqueId);
+          await tracker.resynced({ ...snapshot({ uniqueIds: new Set([uniqueId!]) }), at: clock.now().getTime() });
+        }
+        clock.advance(120_000);
+        await tracker.tick();
+        clock.advance(defaultTrackerSettings.vanishedMs);
+        await tracker.tick();
+        assert.equal(store.calls[0]!.endedAt !== null, !isAlive);
+        await tracker.stop();
+      }
+    });
+
     it('never closes it before the last thing that was told of it', async () => {
       const { store, clock, tracker } = await breakDuringTalk();
       await tracker.resynced(snapshot({ lastHeardAt: answeredAt - 5_000 }));
