@@ -133,14 +133,16 @@ export function* playTraffic(traffic: {
   readonly stories: readonly Story[];
   readonly calls: number;
   readonly storiesPerSecond: number;
+  /** How much later it begins than other traffic of the same PBX. */
+  readonly afterSeconds?: number;
 }): Generator<string> {
-  const { stories, calls, storiesPerSecond } = traffic;
+  const { stories, calls, storiesPerSecond, afterSeconds = 0 } = traffic;
   const seconds = new Map<number, { at: number; message: Message; play: Play }[]>();
   let begun = 0;
   for (let index = 0, second = 0; begun < calls || seconds.size > 0; second++) {
     for (let n = 0; n < storiesPerSecond && begun < calls; n++, index++) {
       const story = stories[index % stories.length]!;
-      const play = { index: index + 1, shiftSeconds: firstSecond + second - story.second };
+      const play = { index: index + 1, shiftSeconds: firstSecond + afterSeconds + second - story.second };
       for (const message of story.messages) {
         const at = second * 1_000 + message.afterMs;
         const list = seconds.get(Math.floor(at / 1_000));
