@@ -6,11 +6,11 @@
 import type { Call, Conversation, UnregisteredReason } from '../call.ts';
 import type { PbxEvent } from '../pbx-event.ts';
 import type { CallChange, CallStore, CallWatcher, Clock, Log, NumberPlan, PbxEventSink, StoredCall } from '../ports.ts';
-import { absorb, endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
+import { endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
 import { endOfChannel, firstName } from './channel-facts.ts';
-import { roleOf } from './channel-role.ts';
 import { recordCall } from './call-record.ts';
-import { compareIds } from './call-view.ts';
+import { FollowedCalls, track, type Tracked } from './followed-calls.ts';
+import { PersistentSaving } from './persistent-saving.ts';
 
 export interface CallTrackerParts {
   readonly store: CallStore;
@@ -46,20 +46,6 @@ export const defaultTrackerSettings: TrackerSettings = {
   saveRetryMs: [100, 500, 2_000, 5_000],
 };
 
-/** A call in memory. */
-interface Tracked {
-  state: CallState;
-  call: Call | null;
-  /** Folded but not yet saved. */
-  newEvents: PbxEvent[];
-  absorbed: string[];
-  owed: Set<string>;
-  /** Set when a resync did not find it; see `vanishedMs`. */
-  vanished: { readonly noticedAt: number; readonly endedAt: number } | null;
-  /** When a resync last found it alive; 0: never. */
-  aliveAt: number;
-}
-
 interface Waiting {
   readonly events: readonly PbxEvent[];
   readonly resolve: () => void;
@@ -67,22 +53,19 @@ interface Waiting {
 
 export class CallTracker implements PbxEventSink {
   readonly #parts: CallTrackerParts;
-  readonly #byLinkedId = new Map<string, Tracked>();
-  readonly #byUniqueId = new Map<string, Tracked>();
-  /** Where CDR rows, which know the dialled side by name only, find its channel. */
-  readonly #byName = new Map<string, Tracked>();
-  readonly #byBridge = new Map<string, Tracked>();
+  readonly #calls: FollowedCalls;
+  readonly #saving: PersistentSaving;
   readonly #streamAt = new Map<string, number>();
   /** Ended calls in their time of grace, in the order of ending. */
   readonly #ended = new Set<Tracked>();
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #stopped = false;
-  #saveFailure: string | null = null;
-  readonly #retryTimers = new Set<() => void>();
 
   constructor(parts: CallTrackerParts) {
     this.#parts = parts;
+    this.#calls = new FollowedCalls(parts.plan);
+    this.#saving = new PersistentSaving({ store: parts.store, log: parts.log, retryMs: parts.settings.saveRetryMs });
   }
 
   /** Takes up the calls that were open when the service last stopped. */
@@ -92,7 +75,7 @@ export class CallTracker implements PbxEventSink {
 
   /** Another node follows this source from now on. */
   release(source: string): void {
-    for (const tracked of new Set(this.#byLinkedId.values())) {
+    for (const tracked of this.#calls.all()) {
       if (tracked.state.source !== source) continue;
       this.#ended.delete(tracked);
       this.#forget(tracked);
@@ -116,7 +99,7 @@ export class CallTracker implements PbxEventSink {
     readonly lastHeardAt?: number | null;
   }): Promise<void> {
     const now = this.#parts.clock.now().getTime();
-    for (const tracked of new Set(this.#byLinkedId.values())) {
+    for (const tracked of this.#calls.all()) {
       const { state } = tracked;
       if (state.source !== snapshot.source || endOfCall(state) !== null) continue;
       const isAlive = [...state.channels.values()].some(
@@ -141,7 +124,7 @@ export class CallTracker implements PbxEventSink {
   async tick(): Promise<void> {
     const now = this.#parts.clock.now().getTime();
     const closing: PbxEvent[] = [];
-    for (const tracked of new Set(this.#byLinkedId.values())) {
+    for (const tracked of this.#calls.all()) {
       const { state } = tracked;
       if (tracked.vanished === null && endOfCall(state) === null) {
         const endedAt = lastEventAt(state);
@@ -188,7 +171,7 @@ export class CallTracker implements PbxEventSink {
   /** Calls that last, for the live view. */
   openCalls(): Call[] {
     const calls: Call[] = [];
-    for (const tracked of new Set(this.#byLinkedId.values())) {
+    for (const tracked of this.#calls.all()) {
       if (tracked.call !== null && tracked.call.endedAt === null) calls.push(tracked.call);
     }
     return calls;
@@ -196,23 +179,23 @@ export class CallTracker implements PbxEventSink {
 
   /** Calls held in memory, open or in grace. */
   get size(): number {
-    return new Set(this.#byLinkedId.values()).size;
+    return this.#calls.all().size;
   }
 
   /** Everything still in memory, open calls included; for a replay that has reached its end. */
   remaining(): Call[] {
-    return [...new Set(this.#byLinkedId.values())].map((tracked) => tracked.call).filter((call) => call !== null);
+    return [...this.#calls.all()].map((tracked) => tracked.call).filter((call) => call !== null);
   }
 
   /** Why the last attempt to save failed; null when it worked. */
   get saveFailure(): string | null {
-    return this.#saveFailure;
+    return this.#saving.failure;
   }
 
   /** Lets the step in progress finish; what cannot be saved then is left to CEL and CDR after the next start. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const wake of this.#retryTimers) wake();
+    this.#saving.stop();
     await this.#running;
   }
 
@@ -231,10 +214,10 @@ export class CallTracker implements PbxEventSink {
   }
 
   async #step(events: readonly PbxEvent[]): Promise<void> {
-    await this.#untilItWorks(() => this.#loadUnknown(events));
+    await this.#saving.untilItWorks(() => this.#loadUnknown(events));
     const touched = new Set<Tracked>();
     for (const event of events) {
-      const tracked = this.#route(event, touched);
+      const tracked = this.#calls.find(event, touched);
       const next = nextState(tracked.state, event);
       const streamAt = this.#streamAt.get(event.source) ?? 0;
       if (event.at > streamAt) this.#streamAt.set(event.source, event.at);
@@ -260,7 +243,7 @@ export class CallTracker implements PbxEventSink {
         change: { call, newEvents: tracked.newEvents, absorbed: tracked.absorbed, owed },
       });
     }
-    const saved = await this.#save(changes);
+    const saved = await this.#saving.save(changes);
     for (const { tracked, before, change } of saved) {
       tracked.call = change.call;
       tracked.newEvents = [];
@@ -276,188 +259,25 @@ export class CallTracker implements PbxEventSink {
     return recordScreened(state, this.#parts.plan, this.#parts.screen);
   }
 
-  /** Those that were saved. One call that the store refuses again and again must not keep all others from being saved. */
-  async #save<Entry extends { readonly change: CallChange }>(changes: readonly Entry[]): Promise<readonly Entry[]> {
-    if (changes.length === 0) return [];
-    const { store, log, settings } = this.#parts;
-    if (await this.#untilItWorks(() => store.save(changes.map((entry) => entry.change)), settings.saveRetryMs.length))
-      return changes;
-    if (this.#stopped) return [];
-    const saved: Entry[] = [];
-    let left = changes;
-    for (;;) {
-      const refused: Entry[] = [];
-      for (const entry of left) {
-        try {
-          await store.save([entry.change]);
-          saved.push(entry);
-        } catch (error) {
-          refused.push(entry);
-          log.error({ err: error, call: entry.change.call.linkedId }, 'a call cannot be saved');
-        }
-      }
-      if (refused.length === 0 || this.#stopped) return saved;
-      // Nothing was taken after something had been refused before: the store works, and will not have these. They are
-      // tried again when more is known of them.
-      if (saved.length > 0 && refused.length === left.length) return saved;
-      left = refused;
-      await this.#pause(settings.saveRetryMs.at(-1) ?? 1_000);
-    }
-  }
-
-  /** True when it worked; false when the attempts ran out or the tracker was stopped before it did. */
-  async #untilItWorks(work: () => Promise<void>, attempts = Infinity): Promise<boolean> {
-    const { saveRetryMs } = this.#parts.settings;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await work();
-        this.#saveFailure = null;
-        return true;
-      } catch (error) {
-        this.#saveFailure = error instanceof Error ? error.message : String(error);
-        this.#parts.log.error({ err: error, attempt }, 'the ledger cannot be written; trying again');
-        if (this.#stopped || attempt + 1 >= attempts) return false;
-        await this.#pause(saveRetryMs[Math.min(attempt, saveRetryMs.length - 1)] ?? 1_000);
-      }
-    }
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#retryTimers.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, ms);
-      this.#retryTimers.add(wake);
-    });
-  }
-
   /** A call that was evicted, or saved before a restart, goes on where it stood. */
   async #loadUnknown(events: readonly PbxEvent[]): Promise<void> {
     const unknown = new Map<string, Set<string>>();
     for (const event of events) {
-      if (this.#byLinkedId.has(key(event.source, event.linkedId))) continue;
+      if (this.#calls.has(event.source, event.linkedId)) continue;
       const ids = unknown.get(event.source);
       if (ids === undefined) unknown.set(event.source, new Set([event.linkedId]));
       else ids.add(event.linkedId);
     }
     for (const [source, ids] of unknown) {
       for (const stored of await this.#parts.store.load(source, [...ids])) {
-        if (!this.#byLinkedId.has(key(source, stored.linkedId))) this.#adopt(stored);
+        if (!this.#calls.has(source, stored.linkedId)) this.#adopt(stored);
       }
     }
   }
 
   #adopt(stored: StoredCall): void {
     const state = stateFromEvents(stored);
-    const tracked: Tracked = {
-      state,
-      call: this.#record(state),
-      newEvents: [],
-      absorbed: [],
-      owed: new Set(stored.owed),
-      vanished: null,
-      aliveAt: 0,
-    };
-    this.#index(tracked);
-  }
-
-  #index(tracked: Tracked): void {
-    const { source, linkedIds, channels } = tracked.state;
-    for (const linkedId of linkedIds) this.#byLinkedId.set(key(source, linkedId), tracked);
-    for (const channel of channels.values()) {
-      if (!channel.id.includes('/')) this.#byUniqueId.set(key(source, channel.id), tracked);
-      for (const { name } of channel.names) this.#byName.set(key(source, name), tracked);
-      for (const mark of channel.marks)
-        if (this.#byBridge.has(key(source, mark.bridgeId))) this.#byBridge.set(key(source, mark.bridgeId), tracked);
-    }
-  }
-
-  #route(event: PbxEvent, touched: Set<Tracked>): Tracked {
-    const linkedKey = key(event.source, event.linkedId);
-    const uniqueKey = event.uniqueId === null || event.type === 'call-ended' ? null : key(event.source, event.uniqueId);
-    const byChannel = uniqueKey === null ? this.#holderOf(event) : this.#byUniqueId.get(uniqueKey);
-    const byLink = this.#byLinkedId.get(linkedKey);
-    let tracked = byChannel ?? byLink;
-    if (tracked === undefined) {
-      tracked = {
-        state: newCall(event.source, event.linkedId),
-        call: null,
-        newEvents: [],
-        absorbed: [],
-        owed: new Set(),
-        vanished: null,
-        aliveAt: 0,
-      };
-      this.#byLinkedId.set(linkedKey, tracked);
-    } else if (byChannel !== undefined && byLink !== undefined && byChannel !== byLink) {
-      tracked = this.#join(byChannel, byLink, touched);
-    } else if (byLink === undefined) {
-      tracked.state = { ...tracked.state, linkedIds: [...tracked.state.linkedIds, event.linkedId] };
-      this.#byLinkedId.set(linkedKey, tracked);
-      touched.add(tracked);
-    }
-    if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
-    if (event.channel !== '') this.#byName.set(key(event.source, event.channel), tracked);
-    return event.type === 'bridge-entered' ? this.#meet(tracked, event, touched) : tracked;
-  }
-
-  /** The call with the channel that had this name at that time: names come again after a restart of the PBX. */
-  #holderOf(event: PbxEvent): Tracked | undefined {
-    if (event.uniqueId !== null || event.type === 'call-ended') return undefined;
-    const tracked = this.#byName.get(key(event.source, event.channel));
-    if (tracked === undefined) return undefined;
-    for (const channel of tracked.state.channels.values()) {
-      if (!channel.names.some((entry) => entry.name === event.channel)) continue;
-      const startedAt = channel.started?.at ?? -Infinity;
-      const endedAt = channel.ended?.at ?? Infinity;
-      // CDR has whole seconds.
-      if (startedAt - 1_000 <= event.at && event.at <= endedAt + 1_000) return tracked;
-    }
-    return undefined;
-  }
-
-  /** Who meets in a bridge (a conference) is in one call, even where the PBX does not join their linkedids. */
-  #meet(tracked: Tracked, event: PbxEvent & { type: 'bridge-entered' }, touched: Set<Tracked>): Tracked {
-    // A parking lot or a queue's waiting room is one bridge for strangers; a CDR row's bridge is made up.
-    if (event.origin === 'cdr' || event.bridgeType === 'holding_bridge') return tracked;
-    const bridgeKey = key(event.source, event.bridgeId);
-    const other = this.#byBridge.get(bridgeKey);
-    if (other === undefined || other === tracked) {
-      this.#byBridge.set(bridgeKey, tracked);
-      return tracked;
-    }
-    return this.#join(tracked, other, touched);
-  }
-
-  /**
-   * A channel of one call now goes by the linkedid of another. A call without an outside party is part of the other
-   * (a consultation, a pickup, a retrieval from parking); two clients' calls stay two.
-   */
-  #join(own: Tracked, other: Tracked, touched: Set<Tracked>): Tracked {
-    const ownHasClient = this.#hasOutside(own.state);
-    const otherHasClient = this.#hasOutside(other.state);
-    if (ownHasClient && otherHasClient) return own;
-    const isOtherHost = otherHasClient || (!ownHasClient && compareIds(other.state.linkedId, own.state.linkedId) < 0);
-    const [host, guest] = isOtherHost ? [other, own] : [own, other];
-    host.state = absorb(host.state, guest.state);
-    host.newEvents.push(...guest.newEvents);
-    host.absorbed.push(guest.state.linkedId, ...guest.absorbed);
-    for (const id of guest.owed) host.owed.add(id);
-    touched.delete(guest);
-    touched.add(host);
-    this.#ended.delete(guest);
-    this.#index(host);
-    return host;
-  }
-
-  #hasOutside(state: CallState): boolean {
-    for (const channel of state.channels.values()) {
-      if (roleOf(firstName(channel), channel.callerNumber?.value ?? '', this.#parts.plan) === 'outside') return true;
-    }
-    return false;
+    this.#calls.add({ ...track(state), call: this.#record(state), owed: new Set(stored.owed) });
   }
 
   #tell(before: Call | null, after: Call): void {
@@ -477,6 +297,11 @@ export class CallTracker implements PbxEventSink {
     for (const watcher of this.#parts.watchers) watcher.onStage(...stage);
   }
 
+  #forget(tracked: Tracked): void {
+    this.#calls.remove(tracked);
+    if (tracked.call !== null) this.#parts.onForgotten?.(tracked.call);
+  }
+
   #evict(): void {
     for (const tracked of this.#ended) {
       const endedAt = endOfCall(tracked.state);
@@ -485,23 +310,9 @@ export class CallTracker implements PbxEventSink {
       this.#ended.delete(tracked);
       // Taken up again meanwhile, or not saved yet: it comes back with its next end.
       const isKept = this.#parts.settings.keepsInternal || tracked.call?.direction !== 'internal';
-      if (endedAt === null || (isKept && tracked.newEvents.length > 0)) continue;
+      if (tracked.isAbsorbed || endedAt === null || (isKept && tracked.newEvents.length > 0)) continue;
       this.#forget(tracked);
     }
-  }
-
-  #forget(tracked: Tracked): void {
-    const { source, linkedIds, channels } = tracked.state;
-    for (const linkedId of linkedIds) this.#byLinkedId.delete(key(source, linkedId));
-    for (const channel of channels.values()) {
-      this.#byUniqueId.delete(key(source, channel.id));
-      for (const { name } of channel.names) {
-        // The name may be another call's by now.
-        if (this.#byName.get(key(source, name)) === tracked) this.#byName.delete(key(source, name));
-      }
-      for (const mark of channel.marks) this.#byBridge.delete(key(source, mark.bridgeId));
-    }
-    if (tracked.call !== null) this.#parts.onForgotten?.(tracked.call);
   }
 }
 
@@ -549,5 +360,3 @@ function lastEventAt(state: CallState): number {
   }
   return last;
 }
-
-const key = (source: string, id: string): string => `${source}\n${id}`;
