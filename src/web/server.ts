@@ -4,6 +4,7 @@ import { Rejected, Retryable } from '../core/errors.ts';
 import { BadCursor } from '../core/ledger-queries.ts';
 import type { HttpConfig, MetricsConfig } from './config.ts';
 import { WebFault, type FieldFault } from './fault.ts';
+import type { Door } from './door.ts';
 import type { WebParts } from './ports.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addCallerIdRoute } from './routes/caller-id.ts';
@@ -14,7 +15,7 @@ import { addLeadRoutes } from './routes/leads.ts';
 import { addLookupRoute } from './routes/lookup.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
-import { bearerToken, createGuessCounter, createTokenCheck, type ApiToken, type TokenOwner } from './tokens.ts';
+import { bearerToken, createGuessCounter, createTokenCheck, type ApiToken } from './tokens.ts';
 
 export interface WebServerOptions {
   readonly config: HttpConfig;
@@ -29,15 +30,6 @@ export interface WebServer {
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Takes no new requests, lets those under way finish within the time, then cuts. */
   stop(withinMs?: number): Promise<void>;
-}
-
-/** What routes need to know about who asks. */
-export interface Door {
-  readonly parts: WebParts;
-  readonly config: HttpConfig;
-  readonly metricsConfig: MetricsConfig;
-  /** Throws 401, 403 or 429 unless the request bears a token with this access. */
-  requireToken(request: FastifyRequest, presented?: string | null): TokenOwner;
 }
 
 /** The HTTP side: `/status`, `/healthz`, `/metrics`, `/cid/<number>` and `/api/v1`. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { toDisplay } from '../../core/caller-name.ts';
 import { WebFault } from '../fault.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 import { bearerToken, createAddressCheck, isFromLoopback } from '../tokens.ts';
 
 /**

@@ -5,7 +5,7 @@ import { callSortColumns, conversationSortColumns } from '../../core/ledger-quer
 import type { Delivery } from '../../core/ports.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 import { deliveryStates, showDelivery } from './deliveries.ts';
 
 const directions = ['inbound', 'outbound', 'internal'] as const satisfies readonly Direction[];

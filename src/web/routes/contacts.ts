@@ -5,7 +5,7 @@ import type { Contact } from '../../core/ports.ts';
 import { requireContactBook } from '../contact-book-door.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { pageQuery, pageRequest, shortText, typedNumber } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 
 const contactQuery = z.strictObject({
   ...pageQuery(contactSortColumns, 'asc'),

@@ -4,7 +4,7 @@ import { deliverySortColumns } from '../../core/ledger-queries.ts';
 import type { Delivery, DeliveryKind, DeliveryState } from '../../core/ports.ts';
 import { notFound, parseInput, WebFault } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 
 export const deliveryStates = [
   'pending',

@@ -4,7 +4,7 @@ import type { EmployeeFields } from '../../core/contact-book.ts';
 import { requireContactBook } from '../contact-book-door.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { shortText } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 
 const minute = z.int().min(0).max(1440);
 const span = z.strictObject({ from: minute, to: minute });

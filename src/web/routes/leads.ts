@@ -9,7 +9,7 @@ import {
 import { requireContactBook } from '../contact-book-door.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { pageQuery, pageRequest, shortText, truth } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 
 const leadQuery = z.strictObject({
   ...pageQuery(leadSortColumns, 'desc'),

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { parseInput } from '../fault.ts';
 import { moment, shortText, typedNumber } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 
 const lookupQuery = z.strictObject({
   number: typedNumber,

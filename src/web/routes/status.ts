@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Health, PartStatus } from '../../core/ports.ts';
 import { WebFault } from '../fault.ts';
 import type { WebParts } from '../ports.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 import { bearerToken, isFromLoopback } from '../tokens.ts';
 
 const ranks: readonly Health[] = ['ok', 'warning', 'error'];

@@ -4,7 +4,7 @@ import { taskSortColumns, type TaskFields } from '../../core/contact-book.ts';
 import { requireContactBook } from '../contact-book-door.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { bodyMoment, pageQuery, pageRequest, shortText, truth } from '../query.ts';
-import type { Door } from '../server.ts';
+import type { Door } from '../door.ts';
 
 const taskQuery = z.strictObject({
   ...pageQuery(taskSortColumns, 'asc'),

@@ -1,0 +1,13 @@
+import type { FastifyRequest } from 'fastify';
+import type { HttpConfig, MetricsConfig } from './config.ts';
+import type { WebParts } from './ports.ts';
+import type { TokenOwner } from './tokens.ts';
+
+/** What routes need to know about who asks. */
+export interface Door {
+  readonly parts: WebParts;
+  readonly config: HttpConfig;
+  readonly metricsConfig: MetricsConfig;
+  /** Throws 401, 403 or 429 unless the request bears a token with this access. */
+  requireToken(request: FastifyRequest, presented?: string | null): TokenOwner;
+}
