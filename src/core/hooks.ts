@@ -24,6 +24,13 @@ export interface HookCall {
   readonly call: Call;
   /** Null where no employee's part is meant, e.g. with `call_ended`. */
   readonly conversation: Conversation | null;
+  /** The client as the CRM knows him; null: looked for and not found. */
+  readonly client?: Pick<Contact, 'company' | 'responsibleId'> & {
+    readonly id: string | null;
+    readonly name: string | null;
+  } | null;
+  /** The lead that the call belongs to, once it is known. */
+  readonly leadId?: string | null;
 }
 
 /** What will be registered of a conversation, in the words an integrator may change. */

@@ -94,6 +94,8 @@ export interface OriginateRequest {
   readonly clientNumber: string;
   readonly clientName: string | null;
   readonly timeoutMs: number;
+  /** The dialplan's context that dials the client; absent: the generated one. Only a hook names another. */
+  readonly context?: string;
 }
 
 export type DeviceState = 'idle' | 'in_use' | 'ringing' | 'on_hold' | 'busy' | 'unavailable' | 'dnd' | 'unknown';
@@ -307,6 +309,40 @@ export interface DeliveryStore {
 /** Reads the ledger as it stands: what deliveries are made from. */
 export interface LedgerReader {
   conversation(source: string, uniqueId: string): Promise<{ readonly call: Call; readonly conversation: Conversation } | null>;
+}
+
+// ---------------------------------------------------------------- recordings
+
+/** Sound on its way into a conversion: whole, already checked, in a container that is known and never guessed. */
+export interface TranscoderInput {
+  /** The container as the transcoder calls it: `wav`, `mp3`, `ogg`, `gsm`, `g722`. */
+  readonly container: 'wav' | 'mp3' | 'ogg' | 'gsm' | 'g722';
+  /** 2: the sides of the talk are split, and stay so. */
+  readonly channels: 1 | 2;
+  /** The bytes; opened once. */
+  open(): NodeJS.ReadableStream;
+  /** The part that is wanted, where `open` gives more than it; null: all. */
+  readonly part: { readonly fromMs: number; readonly toMs: number } | null;
+}
+
+export interface Transcoded {
+  readonly durationMs: number;
+  /** Loudness for drawing, one list per channel, 0 to 255. */
+  readonly peaks: readonly (readonly number[])[];
+}
+
+/** Turns what a PBX wrote into what a browser plays. */
+export interface Transcoder {
+  /**
+   * Writes the mp3 to `output`, which must not be there before. Rejects with `ConversionFailed`, and then nothing of what
+   * it started is left running; what was written of the output is the caller's to remove.
+   */
+  toMp3(job: {
+    readonly input: TranscoderInput;
+    readonly output: string;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+  }): Promise<Transcoded>;
 }
 
 // ---------------------------------------------------------------- watchers

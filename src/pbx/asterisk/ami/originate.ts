@@ -8,6 +8,7 @@ const clientContext = 'ringledger-click-to-call-client';
 
 const extensionForm = /^[0-9]{1,10}$/;
 const numberForm = /^\+?[0-9]{2,15}$/;
+const contextForm = /^[A-Za-z0-9_-]{1,79}$/;
 const requestIdForm = /^[A-Za-z0-9_-]{1,64}$/;
 /** Everything that means something in a caller id, an AMI header, a dialplan expression or a list of arguments. */
 const unsafeInName = /[\p{C}"\\<>$`{}[\];,|&]+/gu;
@@ -19,9 +20,10 @@ const maxNameCharacters = 40;
  * programs on the PBX, so nothing else of the action comes from outside.
  */
 export function originateAction(request: OriginateRequest): AmiHeader[] {
-  const { extension, clientNumber, requestId, timeoutMs } = request;
+  const { extension, clientNumber, requestId, timeoutMs, context = clientContext } = request;
   if (!extensionForm.test(extension)) throw new Rejected(`Not an extension: ${JSON.stringify(extension)}`);
   if (!numberForm.test(clientNumber)) throw new Rejected(`Not a telephone number: ${JSON.stringify(clientNumber)}`);
+  if (!contextForm.test(context)) throw new Rejected(`Not the name of a context: ${JSON.stringify(context)}`);
   if (!requestIdForm.test(requestId)) throw new Rejected(`Not the id of a request: ${JSON.stringify(requestId)}`);
   if (!Number.isFinite(timeoutMs) || timeoutMs < 1_000 || timeoutMs > 300_000)
     throw new Rejected(`A phone may ring for 1 to 300 seconds, not ${timeoutMs} ms`);
@@ -32,7 +34,7 @@ export function originateAction(request: OriginateRequest): AmiHeader[] {
   return [
     ['Action', 'Originate'],
     ['Channel', `Local/${extension}@${employeeContext}/n`],
-    ['Context', clientContext],
+    ['Context', context],
     ['Exten', clientNumber],
     ['Priority', '1'],
     ['CallerID', `"${name || clientNumber}" <${clientNumber}>`],
