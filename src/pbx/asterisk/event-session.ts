@@ -45,7 +45,9 @@ type SessionState = 'connecting' | 'connected' | 'refused' | 'lost';
 /** Most events given to the sink at once. */
 const maxBatch = 2_000;
 
-type Waiting = { readonly event: PbxEvent } | { readonly snapshotAt: number; readonly uniqueIds: ReadonlySet<string> };
+type Waiting =
+  | { readonly event: PbxEvent }
+  | { readonly snapshotAt: number; readonly uniqueIds: ReadonlySet<string>; readonly lastHeardAt: number | null };
 
 /**
  * Follows the calls of one Asterisk over AMI, for as long as it runs: connects, logs in as a user that may only read,
@@ -74,6 +76,8 @@ export class EventSession {
   #eventCount = 0;
   #connectionCount = 0;
   #lastMessageAt: Date | null = null;
+  /** When the connection before this one was last known to live; of an earlier run nobody knows. */
+  #lastHeardAt: number | null = null;
 
   constructor(settings: EventSessionSettings, parts: EventSessionParts) {
     this.#settings = settings;
@@ -192,6 +196,8 @@ export class EventSession {
       link.close((error as Error).message);
     }
     const reason = await link.closed;
+    const heardAt = link.isClosedByAsterisk ? this.#parts.clock.now() : this.#lastMessageAt;
+    this.#lastHeardAt = heardAt?.getTime() ?? null;
     this.#link = null;
     return reason;
   }
@@ -235,6 +241,7 @@ export class EventSession {
     this.#waiting.push({
       snapshotAt: this.#parts.clock.now().getTime(),
       uniqueIds: new Set(this.#startedSinceLogin),
+      lastHeardAt: this.#lastHeardAt,
     });
     this.#flush();
   }
@@ -285,6 +292,7 @@ export class EventSession {
             source: this.#parts.source,
             at: first.snapshotAt,
             uniqueIds: first.uniqueIds,
+            lastHeardAt: first.lastHeardAt,
           });
         }
       } catch (error) {

@@ -28,7 +28,7 @@ const newChannel = (number: number) => ({
 class RecordingSink implements PbxEventSink {
   readonly events: PbxEvent[] = [];
   readonly batches: number[] = [];
-  readonly snapshots: { readonly source: string; readonly at: number; readonly uniqueIds: ReadonlySet<string> }[] = [];
+  readonly snapshots: Parameters<PbxEventSink['resynced']>[0][] = [];
   /** `3 events`, `snapshot`, … in the order of arrival. */
   readonly order: string[] = [];
   gate: Promise<void> | null = null;
@@ -92,6 +92,32 @@ describe('the AMI event session', () => {
     return { sink, session };
   }
   const online = (sink: RecordingSink, snapshots = 1) => until(() => sink.snapshots.length >= snapshots);
+
+  it('tells with the channels that exist now until when the PBX was heard before', async () => {
+    let now = 1_795_250_429_000;
+    const fake = await serve();
+    const { sink, session } = follow(fake.port, {
+      settings: { deadlines: { ...defaultLinkDeadlines, pingEveryMs: 20, pingMs: 50 } },
+      parts: { clock: { now: () => new Date(now) } },
+    });
+    await online(sink);
+    assert.equal(sink.snapshots[0]!.lastHeardAt, null);
+    now += 5_000;
+    fake.connection.drop();
+    await online(sink, 2);
+    assert.equal(sink.snapshots[1]!.lastHeardAt, now, 'it ended the connection itself');
+    fake.connection.event('Newchannel', newChannel(1));
+    await until(() => sink.events.length === 1);
+    fake.options = { answer: (action) => (action.get('Action') === 'Ping' ? '' : undefined) };
+    const silent = fake.connection;
+    await until(() => silent.actions.filter((action) => action.get('Action') === 'Ping').length > 1 || silent.isClosed);
+    now += 60_000;
+    await until(() => silent.isClosed);
+    fake.options = {};
+    await online(sink, 3);
+    assert.equal(sink.snapshots[2]!.lastHeardAt, now - 60_000, 'it fell silent');
+    await session.stop();
+  });
 
   it('logs in for the classes of events that are used and reports what happens', async () => {
     const fake = await serve();

@@ -74,6 +74,7 @@ export class AmiLink {
     this.#endWith = resolve;
   });
   #isClosed = false;
+  #isClosedByAsterisk = false;
   #isLoggedIn = false;
   #lastActionId = 0;
   #pingTimer: NodeJS.Timeout | undefined;
@@ -100,12 +101,26 @@ export class AmiLink {
     this.#socket = connect({ host, port, noDelay: true, keepAlive: true });
     this.#socket
       .on('data', (bytes) => this.#read(bytes))
-      .on('error', (error) => this.close(error.message))
-      .on('close', () => this.close('Asterisk closed the connection'));
+      .on('error', (error: NodeJS.ErrnoException) => {
+        this.#noteGoing(error.code === 'ECONNRESET');
+        this.close(error.message);
+      })
+      .on('close', () => {
+        this.#noteGoing(true);
+        this.close('Asterisk closed the connection');
+      });
     if (options.signal.aborted) this.close('stopped');
     options.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
   readonly #onAbort = () => this.close('stopped');
+
+  #noteGoing(isByAsterisk: boolean): void {
+    if (!this.#isClosed) this.#isClosedByAsterisk = isByAsterisk;
+  }
+  /** True when the other side ended the connection: until that moment it was there. */
+  get isClosedByAsterisk(): boolean {
+    return this.#isClosedByAsterisk;
+  }
 
   /** Resolves, when the link has closed, with why. */
   get closed(): Promise<string> {
