@@ -28,6 +28,7 @@ export interface AsteriskParts {
 
 const hourMs = 3_600_000;
 const pollMs = 500;
+const backlogMs = 30_000;
 
 /** The session that commands this Asterisk, also for a single command of the CLI; null when no user for it is configured. */
 export function createControlSession(
@@ -75,6 +76,12 @@ export class AsteriskSource implements PbxSource {
     const { ami, cel, cdr } = this.#config;
     const { clock, log } = this.#parts;
     this.control?.start();
+    let backlog: Promise<void> | null = null;
+    if (cel !== null) {
+      this.#cel = new CelReader(readerSettings(cel), this.#readerParts(sink, cel.timeZone));
+      backlog = withinDeadline(this.#cel.catchUp());
+      this.#cel.start();
+    }
     if (ami !== null) {
       const { control } = this;
       this.#events = new EventSession(
@@ -86,7 +93,7 @@ export class AsteriskSource implements PbxSource {
         },
         {
           source: this.name,
-          sink,
+          sink: backlog === null ? sink : behind(backlog, sink),
           clock,
           log,
           time: new LocalTime(this.#parts.timeZone),
@@ -96,10 +103,6 @@ export class AsteriskSource implements PbxSource {
         },
       );
       this.#events.start();
-    }
-    if (cel !== null) {
-      this.#cel = new CelReader(readerSettings(cel), this.#readerParts(sink, cel.timeZone));
-      this.#cel.start();
     }
     if (cdr !== null) {
       this.#cdr = new CdrReader(
@@ -139,6 +142,28 @@ export class AsteriskSource implements PbxSource {
     const time = new LocalTime(timeZone ?? this.#parts.timeZone, { isCertain: timeZone !== null });
     return { source: this.name, sink, cursors, clock, log, time };
   }
+}
+
+/**
+ * Live events wait until the CEL of the time when nobody listened has been told: of a call that began then, they know
+ * the end but not the beginning.
+ */
+function behind(backlog: Promise<void>, sink: PbxEventSink): PbxEventSink {
+  return {
+    accept: (events) => backlog.then(() => sink.accept(events)),
+    resynced: (snapshot) => backlog.then(() => sink.resynced(snapshot)),
+  };
+}
+
+/** A file that cannot be read, on a disk that does not answer, keeps nothing live waiting for longer. */
+function withinDeadline(backlog: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, backlogMs);
+    void backlog.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function readerSettings(config: {

@@ -169,6 +169,38 @@ describe('an Asterisk as a source of calls', () => {
     assert.deepEqual(told, ['cel comes', 'cel is taken', 'cdr comes', 'cdr is taken']);
   });
 
+  it('tells what happens now after the CEL of the time when nobody listened', async () => {
+    const cel = join(folder, 'cel.csv');
+    await cp(join(story, 'cel.csv'), cel);
+    const fake = await serve();
+    const config = pbxKinds.asterisk.config.parse({
+      name: 'office',
+      kind: 'asterisk',
+      ami: { port: fake.port, events: user('events') },
+      cel: { file: cel, lookBackHours: null },
+    });
+    const clock = { now: () => new Date() };
+    const source = new AsteriskSource(config, { cursors, clock, log: silentLog, timeZone: 'UTC' });
+    const told: string[] = [];
+    let finishCel = () => {};
+    const celIsTaken = new Promise<void>((resolve) => (finishCel = resolve));
+    await source.start({
+      accept: async (events) => {
+        if (events[0]!.origin === 'cel') await celIsTaken;
+        told.push(events[0]!.origin);
+      },
+      resynced: async () => void told.push('snapshot'),
+    });
+    closing.push(() => source.stop());
+    await until(() => fake.actions.some((action) => action.get('Action') === 'CoreShowChannels'));
+    fake.connection.socket.write(await readFile(join(story, 'ami.log')));
+    await until(() => Number(statusOf(source, 'AMI events').waiting) > 20);
+    assert.deepEqual(told, []);
+    finishCel();
+    await until(() => told.length >= 3);
+    assert.deepEqual([told[0], new Set(told.slice(1))], ['cel', new Set(['snapshot', 'ami'])]);
+  });
+
   it('begins at the end of the files at its first start', async () => {
     const cel = join(folder, 'cel.csv');
     await cp(join(story, 'cel.csv'), cel);
