@@ -15,7 +15,6 @@ import { createDeliveryRunner } from './core/delivery.ts';
 import type { DeliveryHandler, DeliveryOutcome } from './core/delivery/crm-loop.ts';
 import { AuthRequired, Rejected } from './core/errors.ts';
 import type { StaffDirectory } from './core/employees.ts';
-import { coreBehaviour } from './core/hooks.ts';
 import type {
   Clock,
   CrmAdapter,
@@ -30,6 +29,7 @@ import type {
 import { createConversationHandler } from './core/registration.ts';
 import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
 import { crmKinds } from './crm/index.ts';
+import { createHooks } from './hooks/installed-hooks.ts';
 import { createNumbering, createScreen, readRules } from './installation.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { createCallStore } from './storage/call-store.ts';
@@ -118,8 +118,25 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         }),
     );
 
-    // From calls to the ledger, and from the ledger to the CRMs.
+    // The integrators' code.
     const crmNames = crms.map((crm) => crm.entry.name);
+    const hooks = createHooks({
+      config: config.hooks,
+      versionsFolder: config.hooks.versionsFolder ?? join(dirname(tokenFile), 'hooks'),
+      crms: crmNames,
+      timeZone: config.installation.timezone,
+      distributionDeadlineMs: config.distribution.deadlineMs,
+      userOf: (crm, extension) =>
+        (crm === null ? undefined : usersOf.get(crm)?.find((user) => user.extensions.includes(extension))) ??
+        directory.byExtension(extension),
+      env: process.env,
+      clock,
+      log,
+    });
+    undo.push(() => hooks.stop());
+    await hooks.start();
+
+    // From calls to the ledger, and from the ledger to the CRMs.
     const callStore = createCallStore({ database, crms: crmNames, settleMs, clock, announce: () => runner.wake() });
     const deliveryStore = createDeliveryStore({ database, clock });
     const handlers = new Map(
@@ -128,7 +145,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         createConversationHandler({
           crm: adapter,
           ledger: callStore,
-          hooks: coreBehaviour,
+          hooks: hooks.forCrm(entry.name),
           installation: {
             crm: entry.name,
             rules: readRules(config, entry.registration ?? config.registration, plan),
@@ -220,7 +237,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       sources: crms.map(({ entry, adapter, mirror }) => ({
         name: entry.name,
         mirror: adapter.listContacts === undefined ? null : mirror,
-        findContact: (number, options) => adapter.findContact(number, options),
+        findContact: (number, { signal }) => adapter.findContact(number, { signal, isUrgent: true }),
       })),
       settings: {
         breaker: { failures: config.distribution.breakerFailures, openMs: config.distribution.breakerOpenMs },
@@ -236,7 +253,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         directory,
         numberPlan: plan,
         stateOf: (extension) => stateOf(sources, extension),
-        customizeAutodistribution: null,
+        get customizeAutodistribution() {
+          return hooks.customizeAutodistribution;
+        },
         clock,
         monotonicMs,
         log,
@@ -267,6 +286,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => search.status(),
       () => syncs.flatMap((sync) => sync.status()),
       () => runner.status(),
+      () => hooks.status(),
     ];
     const web = createWebServer({
       config: config.http,

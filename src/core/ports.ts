@@ -94,7 +94,7 @@ export interface OriginateRequest {
   readonly clientNumber: string;
   readonly clientName: string | null;
   readonly timeoutMs: number;
-  /** The dialplan's context that dials the client; absent: the generated one. Only a hook names another. */
+  /** The dialplan's context that dials the client; absent: the generated one. Only the configuration or a hook names another. */
   readonly context?: string;
 }
 
@@ -176,6 +176,8 @@ export interface ConversationRegistration {
   readonly responsibleId: string | null;
   /** The CRM's user of the conversation's extension. */
   readonly userId: string | null;
+  /** Fields that a hook added and only the CRM's adapter understands. */
+  readonly extras?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -186,8 +188,14 @@ export interface CrmAdapter {
   readonly name: string;
   /** Settings, rights and the fields we need; what is wrong and how to mend it. */
   check(): Promise<readonly PartStatus[]>;
-  /** Contact by full normalised number; among several the choice is deterministic. */
-  findContact(number: string, options: { readonly signal: AbortSignal }): Promise<Contact | null>;
+  /**
+   * Contact by full normalised number; among several the choice is deterministic. `isUrgent`: a caller hears it ring
+   * meanwhile, so this goes before what is only owed.
+   */
+  findContact(
+    number: string,
+    options: { readonly signal: AbortSignal; readonly isUrgent?: boolean },
+  ): Promise<Contact | null>;
   registerConversation(registration: ConversationRegistration): Promise<{ readonly id: string }>;
   listUsers(): Promise<readonly CrmUser[]>;
   /** Contacts changed since then, oldest change first, for the mirror; null: all. */
@@ -350,4 +358,6 @@ export interface Transcoder {
 /** Told after commit, best effort: the live view, the incoming-call card, metrics. Must not throw or block. */
 export interface CallWatcher {
   onStage(stage: CallStage, call: Call, conversation: Conversation | null): void;
+  /** Each saved change of a call, for who follows it more closely than by stages. */
+  onChange?(call: Call): void;
 }

@@ -1,6 +1,8 @@
 import type { Knex } from 'knex';
 import type { ContactBook } from '../core/contact-book.ts';
 import type { Clock, CrmAdapter, NumberPlan } from '../core/ports.ts';
+import { createKommoCrm } from './kommo/adapter.ts';
+import { kommoConfig } from './kommo/config.ts';
 import { createLocalCrm } from './local/adapter.ts';
 import { localCrmConfig } from './local/config.ts';
 
@@ -25,6 +27,13 @@ export const crmKinds = {
     config: localCrmConfig,
     create: (settings: unknown, parts: CrmParts): BuiltCrm =>
       createLocalCrm({ ...parts, config: localCrmConfig.parse(settings) }),
+  },
+  /** amoCRM and Kommo: two brands of one CRM. */
+  kommo: {
+    config: kommoConfig,
+    create: (settings: unknown, parts: CrmParts): BuiltCrm => ({
+      adapter: createKommoCrm({ ...parts, config: kommoConfig.parse(settings) }),
+    }),
   },
 } as const;
 
