@@ -20,6 +20,7 @@ import type { Employee } from './core/ports.ts';
 import { crmKinds } from './crm/index.ts';
 import { registrationConfig } from './crm/rules-config.ts';
 import { dialplanConfig } from './dialplan/config.ts';
+import { hooksConfig } from './hooks/config.ts';
 import { numberingConfig } from './numbering/config.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { databaseConfigSchema } from './storage/config.ts';
@@ -90,6 +91,7 @@ export const configSchema = z.strictObject({
   agi: agiServerConfig,
   distribution: distributionConfig,
   callerName: callerNameConfig,
+  hooks: hooksConfig,
   dialplan: dialplanConfig,
   http: httpConfig,
   metrics: metricsConfig,
@@ -226,6 +228,11 @@ function completeSections(written: unknown, file: string | null, cwd: string): u
       complete(['storage', 'path'], resolve(stateFolder(file, cwd), 'ringledger.db'));
     if (kind === 'sqlite' && typeof path === 'string' && path !== ':memory:')
       complete(['storage', 'path'], resolve(folder, path));
+  }
+  for (const setting of ['folder', 'versionsFolder']) {
+    const path = valueAt(written, ['hooks', setting]);
+    if (typeof path === 'string')
+      complete(['hooks', setting], resolve(file === null ? cwd : dirname(file), path));
   }
   return applyOverrides(written, completions);
 }

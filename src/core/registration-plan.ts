@@ -1,7 +1,7 @@
 /** The decisions of a registration, from facts alone: nothing here asks or changes a CRM. */
 import type { Call, Conversation } from './call.ts';
 import type { EmployeeDirectory } from './employees.ts';
-import type { CallParams } from './hooks.ts';
+import type { CallParams, WithExtras } from './hooks.ts';
 import type { ConversationRegistration, CrmUser, NumberPlan } from './ports.ts';
 import {
   callKindOf,
@@ -129,22 +129,24 @@ export function planDueAt(
 /** What is registered, with what a hook made of its parameters. */
 export function planRegistration(
   situation: { readonly call: Call; readonly conversation: Conversation },
-  params: CallParams,
+  params: WithExtras<CallParams>,
   ties: { readonly contactId: string | null; readonly leadId: string | null },
 ): ConversationRegistration {
   const { call, conversation } = situation;
+  const { phone, result, direction, startedAt, duration, link, userId, responsibleId, ...extras } = params;
   return {
     idempotencyKey: `conversation:${call.source}:${conversation.uniqueId}`,
-    call: { ...call, client: params.phone, direction: params.direction },
+    call: { ...call, client: phone, direction },
     conversation: {
       ...conversation,
-      result: params.result,
-      requestedAt: params.startedAt,
-      duration: params.duration,
-      recording: params.link,
+      result,
+      requestedAt: startedAt,
+      duration,
+      recording: link,
     },
     ...ties,
-    responsibleId: params.responsibleId,
-    userId: params.userId,
+    responsibleId,
+    userId,
+    ...(Object.keys(extras).length === 0 ? {} : { extras }),
   };
 }

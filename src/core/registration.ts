@@ -57,6 +57,8 @@ class Registration {
   readonly #call: Call;
   readonly #conversation: Conversation;
   #progress: Readonly<Record<string, string>>;
+  /** Found out on the way; hooks are told as much as is known. */
+  #known: Pick<HookCall, 'client' | 'leadId'> = {};
 
   constructor(
     parts: RegistrationParts,
@@ -82,8 +84,11 @@ class Registration {
     const contact = phone === null ? null : await this.#crm.findContact(phone, { signal: this.#context.signal });
     const clientKind = await this.#keepClientKind(phone, contact);
     const actions = planActions(this.#installation, { ...this.#about, client: clientKind });
+    this.#known = { client: contact };
     const client = await this.#settleContact(actions, phone, contact);
+    this.#known = { client };
     const leadId = await this.#settleLead(actions, phone, client);
+    this.#known = { client, leadId };
     await this.#settleTask(actions, client, leadId);
     return { crmId: await this.#register(phone, client, leadId) };
   }
@@ -92,11 +97,15 @@ class Registration {
     return { call: this.#call, conversation: this.#conversation };
   }
 
+  get #hookCall(): HookCall {
+    return { ...this.#about, ...this.#known };
+  }
+
   async #askPhone(): Promise<string | null> {
     const { client } = this.#call;
     if (client === null) return null;
     const stage = 'conversation_ended';
-    return (await this.#hooks.process_client_phone({ ...this.#about, stage, phone: client })) || null;
+    return (await this.#hooks.process_client_phone({ ...this.#hookCall, stage, phone: client })) || null;
   }
 
   /** Kept before anything is made: once we have made the contact, the client no longer looks unknown. */
@@ -118,7 +127,7 @@ class Registration {
     const action = actions.contact;
     if (action === null || phone === null || this.#crm.createContact === undefined) return null;
     const contact = await this.#hooks.process_contact_creation_params({
-      ...this.#about,
+      ...this.#hookCall,
       contact: {
         name: this.#text(action.name, null),
         number: phone,
@@ -153,7 +162,7 @@ class Registration {
     };
     if (isRequest) {
       const incomingLead = await this.#hooks.process_unsorted_creation_params({
-        ...this.#about,
+        ...this.#hookCall,
         incomingLead: { ...shared, number: phone, callKey: this.#callKey('call'), startedAt: this.#call.startedAt },
       });
       const created = await createIncomingLead.call(this.#crm, incomingLead, this.#callKey('incomingLead'));
@@ -163,7 +172,7 @@ class Registration {
     }
     const { statusId, tags } = actions.lead!;
     const lead = await this.#hooks.process_lead_creation_params({
-      ...this.#about,
+      ...this.#hookCall,
       lead: { ...shared, contactId: client?.id ?? null, statusId, tags },
     });
     const created = await this.#crm.createLead!(lead, this.#callKey('lead'));
@@ -179,7 +188,7 @@ class Registration {
     if (open !== null) return this.#keep({ task: open.id });
     const responsibleId = this.#responsible(action.responsible, client);
     const task = await this.#hooks.process_task_creation_params({
-      ...this.#about,
+      ...this.#hookCall,
       task: {
         text: this.#text(action.text, client),
         dueAt: planDueAt(this.#installation, { ...this.#about, due: action.due, responsibleId }),
@@ -205,10 +214,10 @@ class Registration {
       userId: userOfExtension(this.#installation, this.#users, conversation.extension),
       responsibleId: this.#responsible(isAnswered ? ['employee', 'client'] : ['client', 'employee'], client),
     };
-    const wanted = await this.#hooks.process_call_params({ ...this.#about, params });
+    const wanted = await this.#hooks.process_call_params({ ...this.#hookCall, params });
     const registration = planRegistration(this.#about, wanted, { contactId: client?.id ?? null, leadId });
     const { id } = await this.#crm.registerConversation(registration);
-    await this.#hooks.post_registration({ ...this.#about, registration, crmId: id });
+    await this.#hooks.post_registration({ ...this.#hookCall, registration, crmId: id });
     return id;
   }
 

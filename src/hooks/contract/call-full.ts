@@ -23,7 +23,7 @@ const party = z.object({
 
 const channel = z.object({
   id: z.string().describe('uniqueid'),
-  name: z.string().describe('Asterisk\'s name of the channel, such as PJSIP/101-0000001a; empty when not known'),
+  name: z.string().describe("Asterisk's name of the channel, such as PJSIP/101-0000001a; empty when not known"),
   is_primary: z.boolean().describe('uniqueid equals linkedid'),
   state: z.enum(['ringing', 'talking', 'ended', 'processed']),
   type: z.enum(['local', 'incoming', 'outgoing', 'unknown']),
@@ -69,7 +69,11 @@ export const callFull = z
     is_ivr: z.boolean().describe("Missed before any employee's phone rang"),
     record: z.string().describe('The recording, or empty'),
     registration: z.null().describe('Bitrix24 only'),
-    result: z.int().describe('200 answered, 304 missed, 404 no such number, 480 no answer, 486 busy, 487 given up, 503 failed, 603 refused'),
+    result: z
+      .int()
+      .describe(
+        '200 answered, 304 missed, 404 no such number, 480 no answer, 486 busy, 487 given up, 503 failed, 603 refused',
+      ),
   })
   .describe('The call; read only');
 export type CallFull = z.output<typeof callFull>;

@@ -3,15 +3,7 @@ import { z } from 'zod';
 import { callFull, toCallFull } from './call-full.ts';
 import { fromCallStatus, toCallStatus } from './call-status.ts';
 import { defineHook } from './hook-contract.ts';
-import {
-  changed,
-  entityId,
-  fromEntityId,
-  fromUnixTime,
-  toEntityId,
-  toUnixTime,
-  wholeNumber,
-} from './wire-values.ts';
+import { changed, entityId, fromEntityId, fromUnixTime, toEntityId, toUnixTime, wholeNumber } from './wire-values.ts';
 
 const callStage = z
   .enum(['conversation_requested', 'conversation_accepted', 'conversation_ended', 'call_ended'])

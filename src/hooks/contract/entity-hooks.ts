@@ -20,9 +20,7 @@ const customFields = z
   .describe('The telephone number, and whatever fields you add');
 type CustomFields = z.output<typeof customFields>;
 
-const tagNames = z
-  .array(z.union([z.string(), z.looseObject({ name: z.string() })]))
-  .describe('Names of tags');
+const tagNames = z.array(z.union([z.string(), z.looseObject({ name: z.string() })])).describe('Names of tags');
 const readTags = (tags: z.output<typeof tagNames>) => tags.map((tag) => (typeof tag === 'string' ? tag : tag.name));
 
 function toPhoneField(number: string, { phoneFieldId }: HookSurroundings): CustomFields {
@@ -98,7 +96,10 @@ function fromContact(
 
 const leadFields = {
   _embedded: z.looseObject({
-    contacts: z.array(z.looseObject({ id: entityId })).optional().describe('The contact that the lead is tied to'),
+    contacts: z
+      .array(z.looseObject({ id: entityId }))
+      .optional()
+      .describe('The contact that the lead is tied to'),
     tags: tagNames.optional(),
   }),
   name: z.string(),
@@ -157,7 +158,9 @@ const taskAnswer = z.object(taskFields).partial();
 const requestFields = {
   _embedded: z
     .looseObject({
-      leads: z.array(z.looseObject({ name: z.string().optional(), responsible_user_id: entityId.optional() })).optional(),
+      leads: z
+        .array(z.looseObject({ name: z.string().optional(), responsible_user_id: entityId.optional() }))
+        .optional(),
       contacts: z
         .array(z.looseObject({ name: z.string().optional(), custom_fields_values: customFields.optional() }))
         .optional(),

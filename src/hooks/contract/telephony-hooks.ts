@@ -8,7 +8,7 @@ const employeeContext = 'ringledger-click-to-call';
 const clientContext = 'ringledger-click-to-call-client';
 
 const originate = {
-  caller_id: z.string().describe("What the employee's phone shows: \"Name\" <number>; only the name can be changed"),
+  caller_id: z.string().describe('What the employee\'s phone shows: "Name" <number>; only the name can be changed'),
   channel: z.string().describe(`The employee's phone: Local/101@${employeeContext}; only the extension can be changed`),
   context: z
     .string()
@@ -32,7 +32,9 @@ const shownName = /^\s*"?(.*?)"?\s*(?:<[^<>]*>)?\s*$/s;
 const phoneInChannel = /^(?:[A-Za-z0-9_]+\/)?([0-9*#]{1,10})(?:@[\w-]+)?(?:\/n)?$/;
 
 const distribution = {
-  number: z.union([z.string(), z.int().transform(String)]).describe('The extension to ring; empty: nobody, the default route'),
+  number: z
+    .union([z.string(), z.int().transform(String)])
+    .describe('The extension to ring; empty: nobody, the default route'),
   name: z.string().describe('What the phone shows, at most 20 characters; more is cut'),
 };
 const distributionInput = z.object({
@@ -58,11 +60,7 @@ const distributionInput = z.object({
 const distributionAnswer = z.object(distribution).partial();
 
 export const telephonyHooks = {
-  process_originate_params: defineHook<
-    'process_originate_params',
-    typeof originateInput,
-    typeof originateAnswer
-  >({
+  process_originate_params: defineHook<'process_originate_params', typeof originateInput, typeof originateAnswer>({
     name: 'process_originate_params',
     purpose: "Click-to-call, before the employee's phone is rung: another trunk, another way of writing the number.",
     input: originateInput,

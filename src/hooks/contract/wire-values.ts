@@ -1,7 +1,13 @@
 import { z } from 'zod';
 
 /** Hooks in PHP and shell like to give numbers as text. */
-export const wholeNumber = z.union([z.int(), z.string().regex(/^-?\d{1,15}$/).transform(Number)]);
+export const wholeNumber = z.union([
+  z.int(),
+  z
+    .string()
+    .regex(/^-?\d{1,15}$/)
+    .transform(Number),
+]);
 
 /** An entity's id in the CRM: a number where the CRM counts, else text; null and 0: none. */
 export const entityId = z.union([z.int().min(0), z.string()]).nullable();
