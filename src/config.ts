@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { agiServerConfig, callerNameConfig, distributionConfig } from '../agi/config.ts';
+import { clickToCallConfig } from './config/click-to-call.ts';
 import { applyOverrides, readEnvironment, type Override } from './config/environment.ts';
 import {
   ConfigError,
@@ -59,15 +60,15 @@ const callsConfig = z
   })
   .prefault({});
 
-const localCrmEntry = z.strictObject({
+const ofEveryCrm = {
   name: z.string().min(1).describe('Deliveries carry it: keep it once calls were delivered'),
-  kind: z.literal('local'),
-  settings: crmKinds.local.config,
   registration: registrationConfig
     .nullable()
     .default(null)
     .describe('Rules of this CRM alone; null: as the section registration'),
-});
+};
+const localCrmEntry = z.strictObject({ ...ofEveryCrm, kind: z.literal('local'), settings: crmKinds.local.config });
+const kommoCrmEntry = z.strictObject({ ...ofEveryCrm, kind: z.literal('kommo'), settings: crmKinds.kommo.config });
 
 const logConfig = z
   .strictObject({
@@ -85,7 +86,7 @@ export const configSchema = z.strictObject({
   users: z.array(userConfig).default([]),
   calls: callsConfig,
   crm: z
-    .array(z.discriminatedUnion('kind', [localCrmEntry]))
+    .array(z.discriminatedUnion('kind', [localCrmEntry, kommoCrmEntry]))
     .default([{ name: 'local', kind: 'local', settings: crmKinds.local.config.parse(undefined), registration: null }]),
   registration: registrationConfig,
   agi: agiServerConfig,
@@ -231,8 +232,7 @@ function completeSections(written: unknown, file: string | null, cwd: string): u
   }
   for (const setting of ['folder', 'versionsFolder']) {
     const path = valueAt(written, ['hooks', setting]);
-    if (typeof path === 'string')
-      complete(['hooks', setting], resolve(file === null ? cwd : dirname(file), path));
+    if (typeof path === 'string') complete(['hooks', setting], resolve(file === null ? cwd : dirname(file), path));
   }
   return applyOverrides(written, completions);
 }
