@@ -7,6 +7,7 @@ import { createRoutes, type AgiHandler } from '../agi/routes.ts';
 import { toAscii } from '../agi/transliterate.ts';
 import { localTokenFile, type Config } from './config.ts';
 import { CallerLookup } from './core/caller-lookup.ts';
+import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
 import { ContactMirror } from './core/contact-mirror.ts';
 import { ContactSearch } from './core/contact-search.ts';
@@ -30,7 +31,7 @@ import { createConversationHandler } from './core/registration.ts';
 import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
 import { crmKinds } from './crm/index.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
-import { createNumbering, createScreen, readRules } from './installation.ts';
+import { createNumbering, createScreen, readClickToCall, readRules } from './installation.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
@@ -172,13 +173,27 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       log,
     });
 
+    // Calls that people ask for with a click.
+    const clickToCall = new ClickToCall(
+      {
+        directory,
+        plan,
+        sources: () => sources.values(),
+        hooksOf: (requester) => hooks.forCrm(requester),
+        nameOf: (number) => nameOfCaller(number),
+        clock,
+        log,
+      },
+      readClickToCall(config, plan),
+    );
+
     const metrics = createMetrics({ log, openCalls: () => countBySource(tracker), deliveries: deliveryStore });
     const tracker = new CallTracker({
       store: callStore,
       plan,
       clock,
       log,
-      watchers: [metrics.callWatcher],
+      watchers: [metrics.callWatcher, clickToCall],
       screen: createScreen(readRules(config, config.registration, plan).lists),
       settings: { ...defaultTrackerSettings, keepsInternal: config.calls.internal === 'keep' },
     });
@@ -267,6 +282,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         name: { template: config.callerName.template, transliterate: config.callerName.transliterate ? toAscii : null },
       },
     );
+    const nameOfCaller = async (number: string): Promise<string | null> => {
+      const unknown = { callerName: '', did: '', trunk: '', requestData: {} };
+      const answer = await lookup.callerName({ ...unknown, callerNumber: number, askedAtMs: monotonicMs() });
+      return answer.name || null;
+    };
     const agi = new AgiServer({
       config: config.agi,
       routes: timed(createRoutes({ lookup, keepsExistingName: config.callerName.keepsExisting }), metrics),
@@ -312,20 +332,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         },
         crms: crmNames,
         contactBook: book,
-        callerNames: {
-          callerName: async (number) => {
-            const question = {
-              callerNumber: number,
-              callerName: '',
-              did: '',
-              trunk: '',
-              requestData: {},
-              askedAtMs: monotonicMs(),
-            };
-            return (await lookup.callerName(question)).name || null;
-          },
-        },
+        callerNames: { callerName: nameOfCaller },
         lookup: { trace: (question) => lookup.trace(question) },
+        clickToCall,
         toClientNumber: (raw) => plan.toClientNumber(raw),
       },
     });

@@ -92,6 +92,7 @@ export const configSchema = z.strictObject({
   agi: agiServerConfig,
   distribution: distributionConfig,
   callerName: callerNameConfig,
+  clickToCall: clickToCallConfig,
   hooks: hooksConfig,
   dialplan: dialplanConfig,
   http: httpConfig,

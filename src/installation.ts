@@ -1,6 +1,9 @@
 /** What the configuration says of the installation as a whole: its numbers, its people, its rules. Shared by service and commands. */
+import { getCountryCallingCode, type CountryCode } from 'libphonenumber-js/max';
 import { employeesOf, type Config } from './config.ts';
+import type { ClickToCallSettings } from './core/click-to-call.ts';
 import { StaffDirectory } from './core/employees.ts';
+import { compileNumberPattern } from './core/number-pattern.ts';
 import type { Employee, NumberPlan } from './core/ports.ts';
 import { findHoldingList, type CallList, type RegistrationRules } from './core/rules.ts';
 import type { CallTrackerParts } from './core/tracking/call-tracker.ts';
@@ -37,5 +40,28 @@ export function createScreen(lists: readonly CallList[]): CallTrackerParts['scre
   return (call, conversation) => {
     const list = findHoldingList(lists, call, conversation);
     return list === null ? null : `rule:${list}`;
+  };
+}
+
+/** How long AMI waits beyond the time that the dialplan rings the phone: the dialplan is to decide. */
+const originateSlackMs = 5_000;
+
+/** Click-to-call as configured, in the installation's numbers. */
+export function readClickToCall(config: Config, plan: NumberPlan): ClickToCallSettings {
+  const { allow, deny, contexts, repeatMs, ...limits } = config.clickToCall;
+  const compile = (patterns: readonly string[]) =>
+    patterns.map((pattern) => compileNumberPattern(pattern, (raw) => plan.toClientNumber(raw)));
+  const domestic = `${getCountryCallingCode(config.numbering.country as CountryCode)}*`;
+  return {
+    allow: compile(allow ?? [domestic]),
+    deny: compile(deny),
+    limits,
+    repeatMs,
+    ringMs: config.dialplan.clickToCall.ringSeconds * 1_000 + originateSlackMs,
+    contexts: contexts.map(({ users, dids, context }) => ({
+      employees: users,
+      dids: dids === null ? null : compile(dids),
+      context,
+    })),
   };
 }

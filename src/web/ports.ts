@@ -1,4 +1,5 @@
 /** What the web server needs of the rest of the house. All of it is handed in; absent parts answer 404 with the reason. */
+import type { ClickToCall } from '../core/click-to-call.ts';
 import type { ContactBook } from '../core/contact-book.ts';
 import type { LedgerQueries } from '../core/ledger-queries.ts';
 import type { Clock, DeliveryStore, Log, PartStatus } from '../core/ports.ts';
@@ -40,6 +41,7 @@ export interface WebParts {
   readonly contactBook: ContactBook | null;
   readonly callerNames: CallerNames;
   readonly lookup: LookupTracer;
+  readonly clickToCall: Pick<ClickToCall, 'start' | 'state' | 'list'>;
   /** As `NumberPlan.toClientNumber`: what people type becomes what the ledger holds. */
   toClientNumber(raw: string): string | null;
 }

@@ -8,6 +8,7 @@ import type { Door } from './door.ts';
 import type { WebParts } from './ports.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addCallerIdRoute } from './routes/caller-id.ts';
+import { addClickToCallRoutes } from './routes/click-to-call.ts';
 import { addContactRoutes } from './routes/contacts.ts';
 import { addDeliveryRoutes } from './routes/deliveries.ts';
 import { addEmployeeRoutes } from './routes/employees.ts';
@@ -75,6 +76,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
       addTaskRoutes(api, door);
       addEmployeeRoutes(api, door);
       addLookupRoute(api, door);
+      addClickToCallRoutes(api, door);
     },
     { prefix: '/api/v1' },
   );

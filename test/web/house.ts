@@ -1,5 +1,6 @@
 /** A web server on a free port in front of parts that remember what they were asked. */
 import type { Call } from '../../src/core/call.ts';
+import { CallRefused } from '../../src/core/click-to-call.ts';
 import type { CallQuery, ConversationQuery, DeliveryQuery, LedgerQueries } from '../../src/core/ledger-queries.ts';
 import type { Delivery, Log, PartStatus } from '../../src/core/ports.ts';
 import { httpConfig, metricsConfig } from '../../src/web/config.ts';
@@ -148,6 +149,11 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
         asked.lookups.push(question);
         return { status: 'FOUND', extension: '101' };
       },
+    },
+    clickToCall: {
+      start: () => Promise.reject(new CallRefused('no_pbx', 'No phone system.')),
+      state: () => null,
+      list: () => [],
     },
     toClientNumber: (raw) =>
       raw.replaceAll(/[^\d+]/g, '') === '' ? null : raw.replaceAll(/[^\d+]/g, '').replace(/^8(?=\d{10}$)/, '+7'),

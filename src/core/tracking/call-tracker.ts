@@ -291,6 +291,7 @@ export class CallTracker implements PbxEventSink {
         this.#stage('conversation_ended', after, conversation);
     }
     if (after.endedAt !== null && (before?.endedAt ?? null) === null) this.#stage('call_ended', after, null);
+    for (const watcher of this.#parts.watchers) watcher.onChange?.(after);
   }
 
   #stage(...stage: Parameters<CallWatcher['onStage']>): void {

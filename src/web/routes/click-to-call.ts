@@ -1,0 +1,46 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { toClickFault } from '../click-fault.ts';
+import { notFound, parseInput } from '../fault.ts';
+import type { Door } from '../door.ts';
+import { shortText } from '../query.ts';
+
+const newRequest = z
+  .strictObject({
+    employeeId: shortText.nullable().default(null),
+    extension: shortText.nullable().default(null),
+    number: z.string().min(1).max(64),
+    /** For the employee's phone; absent: looked up. */
+    clientName: shortText.nullable().default(null),
+    did: shortText.nullable().default(null),
+  })
+  .refine(({ employeeId, extension }) => (employeeId ?? extension) !== null, {
+    path: ['employeeId'],
+    message: 'employeeId or extension must say whose phone rings',
+  });
+const identity = z.strictObject({ requestId: shortText });
+
+/** Calls by a click: `POST` rings the employee, then the client; `GET` tells how far it is. */
+export function addClickToCallRoutes(api: FastifyInstance, { parts }: Door): void {
+  const { clickToCall } = parts;
+
+  api.post('/click-to-call', async (request, reply) => {
+    const click = parseInput(newRequest, request.body);
+    try {
+      const state = await clickToCall.start({ ...click, requester: 'api', crmUser: null, requestData: { ...click } });
+      reply.code(202);
+      return state;
+    } catch (error) {
+      throw toClickFault(error);
+    }
+  });
+
+  api.get('/click-to-call', async () => ({ items: clickToCall.list().slice(0, 200) }));
+
+  api.get('/click-to-call/:requestId', async (request) => {
+    const { requestId } = parseInput(identity, request.params);
+    const state = clickToCall.state(requestId);
+    if (state === null) throw notFound('request (they are kept for an hour)');
+    return state;
+  });
+}
