@@ -31,19 +31,27 @@ import { createConversationHandler } from './core/registration.ts';
 import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
 import { crmKinds } from './crm/index.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
+import { examineInstallation, previewDialplan } from './installation-views.ts';
 import { createNumbering, createScreen, readClickToCall, readRules } from './installation.ts';
 import { pbxKinds } from './pbx/index.ts';
+import { createRecordings } from './recordings/recordings.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
 import { createDeliveryStore } from './storage/delivery-store.ts';
+import { createCallReports } from './storage/call-reports.ts';
 import { checkDatabase } from './storage/health.ts';
 import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease, type NodeLease } from './storage/node-lease.ts';
 import { createSpool } from './storage/spool.ts';
+import { createWebUserStore } from './storage/web-user-store.ts';
+import { builtBundleFolder, loadBundle } from './web/bundle.ts';
+import { createFirstRun } from './web/first-run.ts';
+import { createLiveCalls } from './web/live-calls.ts';
 import { ensureLocalToken } from './web/local-token.ts';
 import { createMetrics } from './web/metrics.ts';
+import type { KnownContact } from './web/ports.ts';
 import { createWebServer } from './web/server.ts';
 
 export interface AppParts {
@@ -140,12 +148,37 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     // From calls to the ledger, and from the ledger to the CRMs.
     const callStore = createCallStore({ database, crms: crmNames, settleMs, clock, announce: () => runner.wake() });
     const deliveryStore = createDeliveryStore({ database, clock });
+    let publicUrl = config.http.publicUrl ?? `http://${config.http.host}:${config.http.port}`;
+    const recordings = !config.recordings.enabled
+      ? null
+      : createRecordings({
+          config: config.recordings,
+          db: database.knex,
+          calls: callStore,
+          cursors: createCursorStore(database),
+          plan,
+          // A recording is made once, whatever the number of CRMs.
+          hooks: hooks.forCrm(crmNames.length === 1 ? crmNames[0]! : ''),
+          clock,
+          log: log.child({ part: 'recordings' }),
+          timeZone: config.installation.timezone,
+          publicUrl: () => publicUrl,
+          folder: join(dirname(tokenFile), 'recordings'),
+          secretFile: join(dirname(tokenFile), 'recording-link-secret'),
+          crms: crms.flatMap(({ entry, adapter }) => (adapter.attachRecording === undefined ? [] : [entry.name])),
+          announce: () => runner.wake(),
+        });
+    const recordingHandlers = new Map(
+      crms.flatMap(({ entry, adapter }) =>
+        recordings === null ? [] : [[entry.name, recordings.deliveryHandler(adapter)] as const],
+      ),
+    );
     const handlers = new Map(
       crms.map(({ entry, adapter }) => [
         entry.name,
         createConversationHandler({
           crm: adapter,
-          ledger: callStore,
+          ledger: recordings === null ? callStore : recordings.ledgerFor(adapter, callStore),
           hooks: hooks.forCrm(entry.name),
           installation: {
             crm: entry.name,
@@ -159,9 +192,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       ]),
     );
     const handle: DeliveryHandler = async (delivery, context) => {
-      const handler = handlers.get(delivery.crm);
-      if (handler === undefined || delivery.kind !== 'conversation')
-        return { skip: `nothing here delivers ${delivery.kind} to ${delivery.crm}` };
+      const handler = (delivery.kind === 'recording' ? recordingHandlers : handlers).get(delivery.crm);
+      if (handler === undefined) return { skip: `nothing here delivers ${delivery.kind} to ${delivery.crm}` };
       return handler(delivery, context);
     };
     const runner = createDeliveryRunner({
@@ -188,12 +220,13 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     );
 
     const metrics = createMetrics({ log, openCalls: () => countBySource(tracker), deliveries: deliveryStore });
+    const live = createLiveCalls(() => tracker.openCalls());
     const tracker = new CallTracker({
       store: callStore,
       plan,
       clock,
       log,
-      watchers: [metrics.callWatcher, clickToCall],
+      watchers: [metrics.callWatcher, live.callWatcher, clickToCall, ...(recordings === null ? [] : [recordings.watcher])],
       screen: createScreen(readRules(config, config.registration, plan).lists),
       settings: { ...defaultTrackerSettings, keepsInternal: config.calls.internal === 'keep' },
     });
@@ -213,6 +246,12 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
 
     await runner.start();
     undo.push(() => runner.stop());
+    if (recordings !== null) {
+      // Converting is for one node at a time; links and deliveries are answered by all.
+      const { start, stop } = recordings;
+      const lease = holdNodeLease({ database, role: 'recordings', log, onHeld: start, onLost: stop });
+      undo.push(() => lease.stop());
+    }
     for (const sync of syncs) {
       sync.start();
       undo.push(() => sync.stop());
@@ -306,6 +345,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => search.status(),
       () => syncs.flatMap((sync) => sync.status()),
       () => runner.status(),
+      () => recordings?.status() ?? [],
       () => hooks.status(),
     ];
     const web = createWebServer({
@@ -332,14 +372,28 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         },
         crms: crmNames,
         contactBook: book,
+        recordings: recordings?.door ?? null,
         callerNames: { callerName: nameOfCaller },
         lookup: { trace: (question) => lookup.trace(question) },
         clickToCall,
         toClientNumber: (raw) => plan.toClientNumber(raw),
+        interface: {
+          users: createWebUserStore(database),
+          firstRun: createFirstRun(join(dirname(tokenFile), 'first-run-token')),
+          bundle: loadBundle(builtBundleFolder()),
+          live,
+          reports: createCallReports(database),
+          timeZone: config.installation.timezone,
+          staff: () => directory.all(),
+          contactOf: (number) => contactIn(crms, number),
+          examine: () => examineInstallation(config, directory.all(), { clock, log }),
+          dialplan: async () => previewDialplan(config),
+        },
       },
     });
     const { port: httpPort } = await web.start();
     undo.push(() => web.stop());
+    if (config.http.publicUrl === null) publicUrl = `http://${config.http.host}:${httpPort}`;
     log.info({ agiPort: agi.port, httpPort }, 'ready');
 
     return {
@@ -429,6 +483,20 @@ async function countedAttempt(
     metrics.countDeliveryAttempt({ crm, outcome });
     throw error;
   }
+}
+
+/** The first CRM that knows the number, from memory. */
+function contactIn(
+  crms: readonly { readonly entry: { readonly name: string }; readonly mirror: ContactMirror }[],
+  number: string,
+): KnownContact | null {
+  for (const { entry, mirror } of crms) {
+    const contact = mirror.find(number);
+    if (contact === null) continue;
+    const { name, company, url } = contact;
+    return { name, company, url, crm: entry.name };
+  }
+  return null;
 }
 
 function countBySource(tracker: CallTracker): ReadonlyMap<string, number> {

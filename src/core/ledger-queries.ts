@@ -41,6 +41,8 @@ export interface CallQuery extends PageRequest<(typeof callSortColumns)[number]>
   readonly trunk?: string;
   /** Some conversation of the call belongs to it. */
   readonly extension?: string;
+  /** Some conversation of the call belongs to one of them; none given: nothing is found. */
+  readonly extensions?: readonly string[];
   /** `startedAt`, `from` inclusive, `to` exclusive. */
   readonly from?: Date;
   readonly to?: Date;
@@ -63,6 +65,7 @@ export interface ConversationQuery extends PageRequest<(typeof conversationSortC
   readonly results?: readonly CallResult[];
   readonly client?: string;
   readonly extension?: string;
+  readonly extensions?: readonly string[];
   readonly isRegistered?: boolean;
   /** `requestedAt`, `from` inclusive, `to` exclusive. */
   readonly from?: Date;

@@ -139,9 +139,9 @@ function addNumber(query: Knex.QueryBuilder, number: string): void {
 export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
   function callKeys(query: CallQuery & CallFilter) {
     columnOf({ startedAt: 'started_at' }, query);
-    const { extension, reason } = query;
+    const { extension, extensions, reason } = query;
     // A page of one extension or reason walks that index, not all calls.
-    const isNarrow = extension !== undefined || reason !== undefined;
+    const isNarrow = extension !== undefined || extensions !== undefined || reason !== undefined;
     const from = isNarrow ? knex('conversations as v').join('calls as c', 'c.id', 'v.call_id') : knex('calls as c');
     const columns = isNarrow
       ? { value: 'v.call_started_at', id: 'v.call_id', isRepeated: true }
@@ -156,6 +156,7 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       'c.did': query.did,
       'c.trunk': query.trunk,
     });
+    if (extensions !== undefined) void from.whereIn('v.extension', extensions);
     if (query.results !== undefined) void from.whereIn('c.result', query.results);
     if (query.isOpen === true) void from.whereNull('c.ended_at');
     if (query.isOpen === false) void from.whereNotNull('c.ended_at');
@@ -219,6 +220,7 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
         'c.direction': query.direction,
         'c.client': query.client,
       });
+      if (query.extensions !== undefined) void from.whereIn('v.extension', query.extensions);
       if (query.results !== undefined) void from.whereIn('v.result', query.results);
       const { ids, nextCursor } = await readKeys(from, query, { value, id: 'v.id' });
       const places: { id: number; call_id: number; unique_id: string }[] = await knex('conversations')

@@ -1,8 +1,14 @@
 /** What the web server needs of the rest of the house. All of it is handed in; absent parts answer 404 with the reason. */
 import type { ClickToCall } from '../core/click-to-call.ts';
 import type { ContactBook } from '../core/contact-book.ts';
+import type { CallReports } from '../core/call-reports.ts';
 import type { LedgerQueries } from '../core/ledger-queries.ts';
-import type { Clock, DeliveryStore, Log, PartStatus } from '../core/ports.ts';
+import type { Clock, DeliveryStore, Employee, Log, PartStatus } from '../core/ports.ts';
+import type { WebUserStore } from '../core/web-users.ts';
+import type { Bundle } from './bundle.ts';
+import type { FirstRun } from './first-run.ts';
+import type { LiveCalls } from './live-calls.ts';
+import type { RecordingDoor } from '../core/recording.ts';
 
 export interface CallerNames {
   /** The name for a phone's display, at most 20 characters and harmless; null when nobody is known. */
@@ -27,6 +33,45 @@ export interface MetricsText {
   text(): Promise<string>;
 }
 
+export interface KnownContact {
+  readonly name: string;
+  readonly company: string | null;
+  readonly crm: string;
+  readonly url: string | null;
+}
+
+/** What only the web interface needs. */
+export interface InterfaceParts {
+  readonly users: WebUserStore;
+  readonly firstRun: FirstRun;
+  readonly bundle: Bundle;
+  readonly live: LiveCalls;
+  readonly reports: CallReports;
+  /** In which people read times. */
+  readonly timeZone: string;
+  staff(): readonly Employee[];
+  /** From memory: a list of a hundred calls asks a hundred times. */
+  contactOf(number: string): KnownContact | null;
+  /** What is wrong with the installation and how to mend it; takes seconds. */
+  examine(): Promise<readonly Examination[]>;
+  /** Rejects with the reason when it cannot be generated. */
+  dialplan(): Promise<DialplanPreview>;
+}
+
+export interface Examination {
+  readonly check: string;
+  readonly state: 'ok' | 'warning' | 'error' | 'unknown';
+  readonly message: string;
+  readonly mend: string | null;
+}
+
+export interface DialplanPreview {
+  readonly folder: string;
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+  /** What apply would change, as a unified difference; empty: nothing. */
+  readonly difference: string;
+}
+
 export interface WebParts {
   readonly log: Log;
   readonly clock: Clock;
@@ -39,9 +84,13 @@ export interface WebParts {
   readonly crms: readonly string[];
   /** The built-in CRM; null: it is not among the configured ones. */
   readonly contactBook: ContactBook | null;
+  /** Null, or absent: recordings are switched off. */
+  readonly recordings?: RecordingDoor | null;
   readonly callerNames: CallerNames;
   readonly lookup: LookupTracer;
   readonly clickToCall: Pick<ClickToCall, 'start' | 'state' | 'list'>;
   /** As `NumberPlan.toClientNumber`: what people type becomes what the ledger holds. */
   toClientNumber(raw: string): string | null;
+  /** Absent: there is only the API. */
+  readonly interface?: InterfaceParts;
 }

@@ -5,7 +5,7 @@ import { BadCursor } from '../core/ledger-queries.ts';
 import type { HttpConfig, MetricsConfig } from './config.ts';
 import { WebFault, type FieldFault } from './fault.ts';
 import type { Door } from './door.ts';
-import type { WebParts } from './ports.ts';
+import type { InterfaceParts, WebParts } from './ports.ts';
 import { addCallRoutes } from './routes/calls.ts';
 import { addCallerIdRoute } from './routes/caller-id.ts';
 import { addClickToCallRoutes } from './routes/click-to-call.ts';
@@ -14,9 +14,16 @@ import { addDeliveryRoutes } from './routes/deliveries.ts';
 import { addEmployeeRoutes } from './routes/employees.ts';
 import { addLeadRoutes } from './routes/leads.ts';
 import { addLookupRoute } from './routes/lookup.ts';
+import { addRecordingLinkRoute, addRecordingRoutes } from './routes/recordings.ts';
+import { addInterfaceRoutes } from './routes/interface.ts';
+import { addLiveRoute } from './routes/live.ts';
+import { addPeopleRoutes, addSessionRoutes } from './routes/people.ts';
+import { addReportRoutes } from './routes/reports.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
-import { bearerToken, createGuessCounter, createTokenCheck, type ApiToken } from './tokens.ts';
+import { createSessions, type Sessions } from './sessions.ts';
+import { bearerToken, createGuessCounter, createTokenCheck, type ApiToken, type TokenOwner } from './tokens.ts';
+import { isOpenTo, type Visitor } from './visitor.ts';
 
 export interface WebServerOptions {
   readonly config: HttpConfig;
@@ -33,7 +40,7 @@ export interface WebServer {
   stop(withinMs?: number): Promise<void>;
 }
 
-/** The HTTP side: `/status`, `/healthz`, `/metrics`, `/cid/<number>` and `/api/v1`. */
+/** The HTTP side: `/status`, `/healthz`, `/metrics`, `/cid/<number>`, `/r/<id>` and `/api/v1`. */
 export function createWebServer({ config, metricsConfig, tokens, parts }: WebServerOptions): WebServer {
   const app = fastify({
     logger: false,
@@ -54,21 +61,43 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
 
   setSecurityHeaders(app);
   setFaultAnswers(app, parts);
-  const door: Door = { parts, config, metricsConfig, requireToken: createTokenDoor(tokens, parts) };
+  const visitors = new WeakMap<FastifyRequest, Visitor>();
+  const door: Door = {
+    parts,
+    config,
+    metricsConfig,
+    requireToken: createTokenDoor(tokens, parts),
+    visitorOf: (request) => visitors.get(request)!,
+  };
+  const own = parts.interface ?? null;
+  const isSecure = config.publicUrl?.startsWith('https:') ?? false;
+  const sessions = own === null ? null : createSessions({ users: own.users, clock: parts.clock, isSecure });
 
   addStatusRoutes(app, door);
   addCallerIdRoute(app, door);
+  addRecordingLinkRoute(app, door);
+  if (own !== null && sessions !== null) {
+    addInterfaceRoutes(app, own.bundle);
+    addSessionRoutes(app, { parts, own, sessions });
+  }
   app.register(
     async (api) => {
       api.addHook('onRequest', async (request) => {
-        const owner = door.requireToken(request);
-        if (owner.access === 'read' && request.method !== 'GET' && request.method !== 'HEAD') {
-          throw new WebFault(403, 'read_only', 'This token may look, not change.');
-        }
-        if (request.method !== 'GET' && request.method !== 'HEAD') {
-          parts.log.info({ by: owner.name, method: request.method, path: pathOf(request) }, 'API change');
-        }
+        const isChange = request.method !== 'GET' && request.method !== 'HEAD';
+        const visitor = (await signedIn(request, sessions, isChange)) ?? byToken(door.requireToken(request));
+        visitors.set(request, visitor);
+        if (!isOpenTo(visitor, request.method, request.routeOptions.url ?? ''))
+          throw new WebFault(403, 'not_allowed', 'Your role does not include this.');
+        if (!isChange) return;
+        if (visitor.access === 'read') throw new WebFault(403, 'read_only', 'This token may look, not change.');
+        parts.log.info({ by: visitor.name, method: request.method, path: pathOf(request) }, 'API change');
       });
+      if (own !== null && sessions !== null) {
+        keepAuditLog(api, door, own);
+        addLiveRoute(api, door, own);
+        addReportRoutes(api, door, own);
+        addPeopleRoutes(api, { door, own, sessions });
+      }
       addCallRoutes(api, door);
       addDeliveryRoutes(api, door);
       addContactRoutes(api, door);
@@ -77,6 +106,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
       addEmployeeRoutes(api, door);
       addLookupRoute(api, door);
       addClickToCallRoutes(api, door);
+      addRecordingRoutes(api, door);
     },
     { prefix: '/api/v1' },
   );
@@ -100,6 +130,40 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
       }
     },
   };
+}
+
+const byToken = ({ name, access }: TokenOwner): Visitor => ({ name, access, role: 'admin', extensions: null });
+
+/** Who signed in; null when the request bears a token, or nothing. */
+async function signedIn(
+  request: FastifyRequest,
+  sessions: Sessions | null,
+  isChange: boolean,
+): Promise<Visitor | null> {
+  if (sessions === null || bearerToken(request) !== null) return null;
+  const session = await sessions.find(request);
+  if (session === null) return null;
+  if (isChange) sessions.requireOwnPage(request, session);
+  const { name, role, extensions } = session.user;
+  return { name, access: 'full', role, extensions: role === 'admin' ? null : extensions };
+}
+
+/** What was refused changed nothing and stands in the log; what was done is kept. */
+function keepAuditLog(api: FastifyInstance, { parts, visitorOf }: Door, { users }: InterfaceParts): void {
+  api.addHook('onResponse', async (request, reply) => {
+    if (request.method === 'GET' || request.method === 'HEAD' || reply.statusCode >= 400) return;
+    const entry = {
+      who: visitorOf(request).name,
+      address: request.ip,
+      action: request.method,
+      target: pathOf(request),
+    };
+    try {
+      await users.record({ ...entry, at: parts.clock.now() });
+    } catch (error) {
+      parts.log.error({ error: (error as Error).message, ...entry }, 'a change is missing in the audit log');
+    }
+  });
 }
 
 /** The path without the query, which may hold numbers and tokens. */
@@ -137,16 +201,21 @@ function createTokenDoor(tokens: readonly ApiToken[], parts: WebParts): Door['re
   };
 }
 
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+} as const;
+
 function setSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onSend', async (_request, reply) => {
-    reply.headers({
-      'x-content-type-options': 'nosniff',
-      'x-frame-options': 'DENY',
-      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-      'referrer-policy': 'no-referrer',
-      'cross-origin-resource-policy': 'same-origin',
-      'cache-control': 'no-store',
-    });
+    for (const [name, value] of Object.entries(securityHeaders)) {
+      // A route may know better, e.g. for sound that CRMs play in their pages.
+      if (!reply.hasHeader(name)) reply.header(name, value);
+    }
   });
 }
 

@@ -1,15 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallResult, Direction } from '../../core/call.ts';
+import type { Call, CallResult, Conversation, Direction } from '../../core/call.ts';
 import { callSortColumns, conversationSortColumns } from '../../core/ledger-queries.ts';
 import type { Delivery } from '../../core/ports.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
 import type { Door } from '../door.ts';
+import type { KnownContact } from '../ports.ts';
+import { showTo } from '../visitor.ts';
 import { deliveryStates, showDelivery } from './deliveries.ts';
 
-const directions = ['inbound', 'outbound', 'internal'] as const satisfies readonly Direction[];
-const results = [
+export const directions = ['inbound', 'outbound', 'internal'] as const satisfies readonly Direction[];
+export const results = [
   'answered',
   'missed',
   'no_answer',
@@ -50,27 +52,42 @@ const conversationQuery = z.strictObject({
 });
 const callIdentity = z.strictObject({ source: shortText, linkedId: shortText });
 
+/** A row of the list; `contact` is what the CRMs' mirrors know of the number. */
+export interface ListedCall extends Call {
+  readonly contact?: KnownContact | null;
+}
+/** One call with what became of it in each CRM. */
+export interface ShownCall extends ListedCall {
+  readonly conversations: readonly (Conversation & { readonly deliveries: readonly Omit<Delivery, 'fence'>[] })[];
+}
+
 /** The ledger: calls, one call with what became of it, its raw events, and conversations across calls. */
-export function addCallRoutes(api: FastifyInstance, { parts }: Door): void {
-  const { ledger, toClientNumber } = parts;
+export function addCallRoutes(api: FastifyInstance, door: Door): void {
+  const { ledger, toClientNumber, interface: own } = door.parts;
+  const withContact = <Shown extends Call>(call: Shown): Shown & ListedCall =>
+    own === undefined ? call : { ...call, contact: call.client === null ? null : own.contactOf(call.client) };
   // A number that cannot be read as one is looked for as it was typed, and not found.
   const toClient = (typed: string | undefined) => (typed === undefined ? undefined : (toClientNumber(typed) ?? typed));
 
   api.get('/calls', async (request) => {
     const { sort, limit, after, client, result, open, registered, ...rest } = parseInput(callQuery, request.query);
-    return ledger.listCalls({
+    const visitor = door.visitorOf(request);
+    const page = await ledger.listCalls({
       ...pageRequest({ sort, limit, after }),
       ...rest,
       client: toClient(client),
       results: result,
       isOpen: open,
       isRegistered: registered,
+      ...(visitor.extensions === null ? {} : { extensions: visitor.extensions }),
     });
+    return { ...page, items: page.items.flatMap((call) => showTo(visitor, call) ?? []).map(withContact) };
   });
 
   api.get('/calls/:source/:linkedId', async (request) => {
     const { source, linkedId } = parseInput(callIdentity, request.params);
-    const call = await ledger.findCall(source, linkedId);
+    const found = await ledger.findCall(source, linkedId);
+    const call = found === null ? null : showTo(door.visitorOf(request), found);
     if (call === null) throw notFound('call');
     const deliveries: Delivery[] = [];
     let after: string | null = null;
@@ -81,7 +98,7 @@ export function addCallRoutes(api: FastifyInstance, { parts }: Door): void {
       after = page.nextCursor;
     } while (after !== null);
     return {
-      ...call,
+      ...withContact(call),
       conversations: call.conversations.map((conversation) => ({
         ...conversation,
         deliveries: deliveries.filter(({ uniqueId }) => uniqueId === conversation.uniqueId).map(showDelivery),
@@ -97,12 +114,14 @@ export function addCallRoutes(api: FastifyInstance, { parts }: Door): void {
 
   api.get('/conversations', async (request) => {
     const { sort, limit, after, client, result, registered, ...rest } = parseInput(conversationQuery, request.query);
+    const { extensions } = door.visitorOf(request);
     return ledger.listConversations({
       ...pageRequest({ sort, limit, after }),
       ...rest,
       client: toClient(client),
       results: result,
       isRegistered: registered,
+      ...(extensions === null ? {} : { extensions }),
     });
   });
 }

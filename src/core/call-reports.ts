@@ -1,0 +1,69 @@
+/** Figures over many calls, for people. `extensions`: only conversations of these; null: of everybody. */
+import type { CallResult, Direction } from './call.ts';
+
+export interface ReportPeriod {
+  /** `from` inclusive, `to` exclusive. */
+  readonly from: Date;
+  readonly to: Date;
+  readonly extensions: readonly string[] | null;
+}
+
+/** A client who called, was not answered, and has not talked to anybody since. */
+export interface MissedClient {
+  /** The last missed call. */
+  readonly source: string;
+  readonly linkedId: string;
+  readonly client: string;
+  readonly clientName: string | null;
+  readonly did: string | null;
+  readonly calledAt: Date;
+  readonly endedAt: Date | null;
+  /** Missed calls within the period. */
+  readonly calls: number;
+  /** How often somebody called back in vain since the last missed call. */
+  readonly triedBack: number;
+}
+
+/** Calls that began within the same half hour. */
+export interface CallCount {
+  readonly from: Date;
+  readonly direction: Direction;
+  readonly result: CallResult;
+  readonly calls: number;
+}
+/** Conversations of one extension, or calls to one number: seconds are sums. */
+export interface ConversationCount {
+  readonly name: string | null;
+  readonly answered: number;
+  readonly unanswered: number;
+  readonly talkSeconds: number;
+  readonly waitingSeconds: number;
+}
+export interface Overview {
+  readonly calls: readonly CallCount[];
+  readonly extensions: readonly ConversationCount[];
+  readonly dids: readonly ConversationCount[];
+}
+
+/** What the ledger holds of one day, which begins `dayOffsetMs` before that of UTC, against what one CRM has. */
+export interface CompletenessCount {
+  readonly day: Date;
+  readonly crm: string;
+  readonly registered: number;
+  readonly delivered: number;
+  /** Waiting or under way. */
+  readonly pending: number;
+  readonly rejected: number;
+  readonly skipped: number;
+  /** Registered and not even owed: added to the configuration later, or something is wrong. */
+  readonly missing: number;
+}
+
+export interface CallReports {
+  /** Newest first, at most `limit`. */
+  missedClients(period: ReportPeriod & { readonly limit: number }): Promise<readonly MissedClient[]>;
+  overview(period: ReportPeriod): Promise<Overview>;
+  completeness(
+    period: ReportPeriod & { readonly crms: readonly string[]; readonly dayOffsetMs: number },
+  ): Promise<readonly CompletenessCount[]>;
+}

@@ -1,0 +1,175 @@
+import type { CallResult, Direction } from '../core/call.ts';
+import type { CallReports, ConversationCount, ReportPeriod } from '../core/call-reports.ts';
+import type { Database } from './connection.ts';
+
+const halfHourMs = 1_800_000;
+const dayMs = 86_400_000;
+
+/** Reads figures on the connection of lists, which does not hold up saving. */
+export function createCallReports({ reader: knex }: Database): CallReports {
+  const callsIn = ({ from, to, extensions }: ReportPeriod) => {
+    const query = knex('calls as c')
+      .where('c.started_at', '>=', from.getTime())
+      .where('c.started_at', '<', to.getTime());
+    if (extensions !== null) {
+      void query.whereExists((some) => {
+        void some.from('conversations as s').select(knex.raw('1')).whereRaw('s.call_id = c.id');
+        void some.whereIn('s.extension', extensions);
+      });
+    }
+    return query;
+  };
+
+  return {
+    async missedClients({ limit, ...period }) {
+      const missed = callsIn(period)
+        .where('c.direction', 'inbound')
+        .whereNot('c.result', 'answered')
+        .whereNotNull('c.client')
+        .whereNotNull('c.ended_at')
+        .groupBy('c.client', 'c.client_reversed')
+        .select('c.client', 'c.client_reversed')
+        .max({ last_at: 'c.started_at', last_id: 'c.id' })
+        .count({ calls: '*' });
+      /** Talked to since: they called again and were answered, or were called back and answered. */
+      const rows: {
+        source: string;
+        linked_id: string;
+        client: string;
+        client_name: string | null;
+        did: string | null;
+        started_at: number;
+        ended_at: number | null;
+        calls: number;
+        tried: number;
+      }[] = await knex
+        .from(missed.as('m'))
+        .join('calls as l', 'l.id', 'm.last_id')
+        .whereNotExists((later) => {
+          void later.from('calls as a').select(knex.raw('1'));
+          void later.whereRaw('a.client_reversed = m.client_reversed and a.started_at > m.last_at');
+          void later.where('a.result', 'answered');
+        })
+        .orderBy('m.last_at', 'desc')
+        .limit(limit)
+        .select(
+          'l.source',
+          'l.linked_id',
+          'l.client',
+          'l.client_name',
+          'l.did',
+          'l.started_at',
+          'l.ended_at',
+          'm.calls',
+        )
+        .select(
+          knex.raw(
+            `(select count(*) from calls as b where b.client_reversed = m.client_reversed
+              and b.started_at > m.last_at and b.direction = 'outbound') as tried`,
+          ),
+        );
+      return rows.map((row) => ({
+        source: row.source,
+        linkedId: row.linked_id,
+        client: row.client,
+        clientName: row.client_name,
+        did: row.did,
+        calledAt: new Date(row.started_at),
+        endedAt: row.ended_at === null ? null : new Date(row.ended_at),
+        calls: Number(row.calls),
+        triedBack: Number(row.tried),
+      }));
+    },
+
+    async overview(period) {
+      const slot = knex.raw(`c.started_at / ${halfHourMs} * ${halfHourMs}`);
+      const calls = (await callsIn(period)
+        .groupBy(slot, 'c.direction', 'c.result')
+        .select('c.direction', 'c.result', { slot })
+        .count({ calls: '*' })
+        .orderBy('slot')) as unknown as { slot: number; direction: string; result: string; calls: number }[];
+      const byExtension = knex('conversations as v')
+        .where('v.requested_at', '>=', period.from.getTime())
+        .where('v.requested_at', '<', period.to.getTime())
+        .whereNotNull('v.extension')
+        .groupBy('v.extension')
+        .select({ name: 'v.extension' });
+      if (period.extensions !== null) void byExtension.whereIn('v.extension', period.extensions);
+      const byDid = callsIn(period)
+        .where('c.direction', 'inbound')
+        .join('conversations as v', 'v.call_id', 'c.id')
+        .groupBy('c.did')
+        .select({ name: 'c.did' });
+      if (period.extensions !== null) void byDid.whereIn('v.extension', period.extensions);
+      const sums = `sum(case when v.answered_at is null then 0 else 1 end) as answered,
+        sum(case when v.answered_at is null then 1 else 0 end) as unanswered,
+        sum(v.duration) as talk, sum(v.waiting) as waiting`;
+      const [extensions, dids] = (await Promise.all(
+        [byExtension, byDid].map((query) => query.select(knex.raw(sums)).orderBy('answered', 'desc').limit(100)),
+      )) as SumRow[][];
+      return {
+        calls: calls.map((row) => ({
+          from: new Date(Number(row.slot)),
+          direction: row.direction as Direction,
+          result: row.result as CallResult,
+          calls: Number(row.calls),
+        })),
+        extensions: extensions!.map(toCount),
+        dids: dids!.map(toCount),
+      };
+    },
+
+    async completeness({ from, to, crms, dayOffsetMs }) {
+      const counted = await Promise.all(
+        crms.map(async (crm) => {
+          const day = knex.raw(`(v.requested_at + ${dayOffsetMs}) / ${dayMs}`);
+          const rows: { day: number; state: string | null; count: number }[] = await knex('conversations as v')
+            .leftJoin('deliveries as d', (on) => {
+              on.on('d.source', 'v.source').on('d.unique_id', 'v.unique_id');
+              on.andOnVal('d.crm', crm).andOnVal('d.kind', 'conversation');
+            })
+            .where('v.registered', true)
+            .whereNotNull('v.ended_at')
+            .where('v.requested_at', '>=', from.getTime())
+            .where('v.requested_at', '<', to.getTime())
+            .groupBy(day, 'd.state')
+            .select({ day }, 'd.state')
+            .count({ count: '*' });
+          const days = [...new Set(rows.map((row) => Number(row.day)))].sort((a, b) => b - a);
+          return days.map((number) => {
+            const count = (...states: (string | null)[]) =>
+              rows
+                .filter((row) => Number(row.day) === number && states.includes(row.state))
+                .reduce((sum, row) => sum + Number(row.count), 0);
+            const [delivered, pending, rejected, skipped, missing] = [
+              count('delivered'),
+              count('pending', 'leased'),
+              count('rejected'),
+              count('skipped'),
+              count(null),
+            ];
+            const registered = delivered + pending + rejected + skipped + missing;
+            const day = new Date(number * dayMs - dayOffsetMs);
+            return { day, crm, registered, delivered, pending, rejected, skipped, missing };
+          });
+        }),
+      );
+      return counted.flat();
+    },
+  };
+}
+
+interface SumRow {
+  readonly name: string | null;
+  readonly answered: number;
+  readonly unanswered: number;
+  readonly talk: number;
+  readonly waiting: number;
+}
+const toCount = (row: SumRow): ConversationCount => ({
+  name: row.name,
+  answered: Number(row.answered),
+  unanswered: Number(row.unanswered),
+  talkSeconds: Number(row.talk),
+  waitingSeconds: Number(row.waiting),
+});

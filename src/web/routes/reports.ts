@@ -1,0 +1,56 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { MissedClient } from '../../core/call-reports.ts';
+import type { Door } from '../door.ts';
+import { parseInput, WebFault } from '../fault.ts';
+import type { InterfaceParts, KnownContact } from '../ports.ts';
+import { moment } from '../query.ts';
+
+const longestMs = 400 * 86_400_000;
+const period = { from: moment, to: moment };
+const periodQuery = z.strictObject(period);
+const completenessQuery = z.strictObject({
+  ...period,
+  /** Minutes that local time is ahead of UTC: where a day begins. */
+  offset: z.coerce.number().int().min(-840).max(840).default(0),
+});
+
+export type MissedRow = MissedClient & { readonly contact: KnownContact | null };
+
+/** Figures and lists over a period, and the looks at the installation that take a while. */
+export function addReportRoutes(api: FastifyInstance, door: Door, own: InterfaceParts): void {
+  const { reports, contactOf } = own;
+
+  api.get('/missed', async (request) => {
+    const span = within(parseInput(periodQuery, request.query));
+    const { extensions } = door.visitorOf(request);
+    const items = await reports.missedClients({ ...span, extensions, limit: 500 });
+    return { items: items.map((item): MissedRow => ({ ...item, contact: contactOf(item.client) })) };
+  });
+
+  api.get('/overview', async (request) => {
+    const span = within(parseInput(periodQuery, request.query));
+    return reports.overview({ ...span, extensions: door.visitorOf(request).extensions });
+  });
+
+  api.get('/completeness', async (request) => {
+    const { offset, ...rest } = parseInput(completenessQuery, request.query);
+    const dayOffsetMs = offset * 60_000;
+    return {
+      items: await reports.completeness({ ...within(rest), extensions: null, crms: door.parts.crms, dayOffsetMs }),
+    };
+  });
+
+  api.get('/staff', async () => ({
+    items: own.staff().map(({ id, name, extensions, isActive }) => ({ id, name, extensions, isActive })),
+  }));
+  api.get('/doctor', async () => ({ items: await own.examine() }));
+  api.get('/dialplan', async () => own.dialplan());
+}
+
+function within<Span extends { readonly from: Date; readonly to: Date }>(span: Span): Span {
+  const length = span.to.getTime() - span.from.getTime();
+  if (length > 0 && length <= longestMs) return span;
+  const message = 'must be after from, and at most 400 days';
+  throw new WebFault(400, 'invalid_input', `The request is not valid: to: ${message}`, [{ field: 'to', message }]);
+}
