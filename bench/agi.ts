@@ -10,9 +10,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { agiHead } from '../test/support/agi-client.ts';
+import { report } from './figure.ts';
 
 const sessions = Number(process.argv[2] ?? 2000);
-const turns = Number(process.argv[3] ?? 11);
+const turns = Number(process.argv[3] ?? 5);
 const concurrency = 32;
 
 async function findFreePort(): Promise<number> {
@@ -98,15 +99,31 @@ for (const each of contenders) {
 for (let turn = 0; turn < turns; turn += 1) for (const each of contenders) await runTurn(each, sessions, true);
 for (const { child } of contenders) child!.disconnect();
 
-const [bare] = contenders;
+const [bare, dingDong, fourCommands, distribute] = contenders as [Contender, Contender, Contender, Contender];
 const cpuOf = ({ turns }: Contender) => median(turns.map(({ perCpuSecond }) => perCpuSecond));
-const wallOf = ({ turns }: Contender) => median(turns.map(({ perSecond }) => perSecond));
-console.log(`${turns} turns of ${sessions} sessions, ${concurrency} at once; medians of the turns`);
-for (const each of contenders) {
-  const ratio = (value: number, of: number) => (value / of).toFixed(2);
-  console.log(
-    `${each.title}: ${Math.round(cpuOf(each))} sessions per CPU second (${ratio(cpuOf(each), cpuOf(bare!))} of bare Node), ` +
-      `${Math.round(wallOf(each))} per second (${ratio(wallOf(each), wallOf(bare!))}), ` +
-      `latency p50 ${quantile(each.latenciesMs, 0.5).toFixed(2)} ms, p99 ${quantile(each.latenciesMs, 0.99).toFixed(2)} ms`,
-  );
-}
+const unit = 'sessions/s';
+report({
+  what: 'FastAGI, four commands, all protections on',
+  value: cpuOf(fourCommands),
+  unit,
+  peer: { name: 'bare Node server', value: cpuOf(bare) },
+  target: { atLeast: 0.75, isOfRatio: true },
+});
+report({
+  what: 'FastAGI, four commands, all protections on',
+  value: cpuOf(fourCommands),
+  unit,
+  peer: { name: 'ding-dong', value: cpuOf(dingDong) },
+});
+report({
+  what: 'FastAGI distribute, six commands, 100,000 contacts',
+  value: cpuOf(distribute),
+  unit,
+  peer: { name: 'bare Node server', value: cpuOf(bare) },
+});
+report({
+  what: `FastAGI distribute, 99th percentile, ${concurrency} at once without pause`,
+  value: quantile(distribute.latenciesMs, 0.99),
+  unit: 'ms',
+  peer: { name: 'bare Node server', value: quantile(bare.latenciesMs, 0.99) },
+});

@@ -18,6 +18,7 @@ import { createDeliveryStore } from '../src/storage/delivery-store.ts';
 import { createLedgerQueries } from '../src/storage/ledger-queries.ts';
 import { migrateDatabase } from '../src/storage/migrate.ts';
 import { numberedChange } from '../test/support/ledger-samples.ts';
+import { report } from './figure.ts';
 import { startPostgresCluster } from '../test/support/postgres-cluster.ts';
 
 const calls = Number(process.argv[2] ?? 20_000);
@@ -38,14 +39,14 @@ function liveSteps(n: number): CallChange[] {
 async function measureSaves(
   save: (changes: readonly CallChange[]) => Promise<void>,
   batches: Iterable<readonly CallChange[]>,
-): Promise<{ readonly seconds: number; readonly p99Ms: number; readonly worstMs: number }> {
+): Promise<{ readonly seconds: number; readonly p99Ms: number }> {
   const delays = monitorEventLoopDelay({ resolution: 1 });
   delays.enable();
   const startedAt = performance.now();
   for (const batch of batches) await save(batch);
   const seconds = (performance.now() - startedAt) / 1_000;
   delays.disable();
-  return { seconds, p99Ms: delays.percentile(99) / 1e6, worstMs: delays.max / 1e6 };
+  return { seconds, p99Ms: delays.percentile(99) / 1e6 };
 }
 
 function* wholeCalls(from: number, count: number, perBatch: number): Generator<CallChange[]> {
@@ -64,26 +65,36 @@ async function measure(name: string, config: DatabaseConfig): Promise<void> {
   const database = await openDatabase(config);
   await migrateDatabase(database);
   const store = createCallStore({ database, crms: ['local'], settleMs: 0, clock });
-  const report = (what: string, count: number, run: { seconds: number; p99Ms: number; worstMs: number }) =>
-    console.log(
-      `${name.padEnd(10)} ${what.padEnd(34)} ${String(Math.round(count / run.seconds)).padStart(7)}/s   ` +
-        `event loop p99 ${run.p99Ms.toFixed(1)} ms, worst ${run.worstMs.toFixed(1)} ms`,
-    );
+  const reportSaves = (how: string, count: number, run: { seconds: number; p99Ms: number }) => {
+    const value = count / run.seconds;
+    report({
+      what: `${name}: conversations saved, ${how}`,
+      value,
+      unit: 'conversations/s',
+      ...(name === 'SQLite' && { target: { atLeast: 1_000 } }),
+    });
+    report({
+      what: `${name}: event loop meanwhile, 99th percentile`,
+      value: run.p99Ms,
+      unit: 'ms',
+      target: { atMost: 20 },
+    });
+  };
   const live = Math.ceil(calls / 10);
   const save = (changes: readonly CallChange[]) => store.save(changes);
   await measureSaves(save, wholeCalls(10_000_000, 200, 50));
-  report(
-    'conversations, 100 calls a batch',
+  reportSaves(
+    '100 whole calls a batch',
     calls * conversationsPerCall,
     await measureSaves(save, wholeCalls(0, calls, 100)),
   );
-  report(
-    'conversations, 20 live calls',
+  reportSaves(
+    '20 calls in five steps each',
     live * conversationsPerCall,
     await measureSaves(save, callsInSteps(1_000_000, live, 20)),
   );
-  report(
-    'conversations, one call at a time',
+  reportSaves(
+    'one call at a time',
     live * conversationsPerCall,
     await measureSaves(save, wholeCalls(2_000_000, live, 1)),
   );
@@ -106,9 +117,12 @@ async function measure(name: string, config: DatabaseConfig): Promise<void> {
     });
     runner.start().catch(reject);
   });
-  console.log(
-    `${name.padEnd(10)} ${'deliveries'.padEnd(34)} ${String(Math.round(some / ((performance.now() - startedAt) / 1_000))).padStart(7)}/s`,
-  );
+  report({
+    what: `${name}: deliveries`,
+    value: some / ((performance.now() - startedAt) / 1_000),
+    unit: '/s',
+    target: { atLeast: 50 },
+  });
 
   const queries = createLedgerQueries(database);
   const page = { sort: 'startedAt', order: 'desc', limit: 50, after: null } as const;
@@ -127,7 +141,12 @@ async function measure(name: string, config: DatabaseConfig): Promise<void> {
       times.push(performance.now() - pageStartedAt);
     }
     const p95 = times.sort((a, b) => a - b)[37]!;
-    console.log(`${name.padEnd(10)} ${`page of 50 calls, ${what}`.padEnd(34)} p95 ${p95.toFixed(1)} ms`);
+    report({
+      what: `${name}: a page of 50 calls, ${what}, 95th percentile`,
+      value: p95,
+      unit: 'ms',
+      target: { atMost: 300 },
+    });
   }
   await database.close();
 }
