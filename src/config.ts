@@ -24,6 +24,7 @@ import { dialplanConfig } from './dialplan/config.ts';
 import { hooksConfig } from './hooks/config.ts';
 import { numberingConfig } from './numbering/config.ts';
 import { pbxKinds } from './pbx/index.ts';
+import { recordingsConfig } from './recordings/config.ts';
 import { databaseConfigSchema } from './storage/config.ts';
 import { httpConfig, metricsConfig } from './web/config.ts';
 
@@ -95,6 +96,7 @@ export const configSchema = z.strictObject({
   clickToCall: clickToCallConfig,
   hooks: hooksConfig,
   dialplan: dialplanConfig,
+  recordings: recordingsConfig,
   http: httpConfig,
   metrics: metricsConfig,
   log: logConfig,

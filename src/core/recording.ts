@@ -1,0 +1,354 @@
+/**
+ * What a recording is and what is decided of it: which files belong to a conversation, which part of a file it is, when
+ * a file is whole, and how long it is kept. Pure: looks at no disk and no clock.
+ */
+import type { Call, CallResult, Conversation, Direction } from './call.ts';
+import type { NumberPlan, StoredCall } from './ports.ts';
+import { newCall, nextState, type CallState } from './tracking/call-machine.ts';
+import { recordCall } from './tracking/call-record.ts';
+import { viewCall, type CallView } from './tracking/call-view.ts';
+import { endOfChannel, type BridgeMark, type ChannelFacts } from './tracking/channel-facts.ts';
+
+/**
+ * - `waiting`: the file is not there or not whole yet; looked for again on a schedule.
+ * - `ready`: converted; the mp3 is served.
+ * - `original`: whole, but not converted (yet); the PBX's own file is served, and `reason` says why.
+ * - `missing`: not there a quarter of an hour after the call; still looked for, rarely.
+ * - `empty`: there, without a sound in it (a header alone); still looked at, rarely.
+ * - `unreadable`: there, but no recording, or nothing that may be served; `reason` says why.
+ * - `removed`: deleted by retention, quota or on request; the links answer 410.
+ */
+export type RecordingState = 'waiting' | 'ready' | 'original' | 'missing' | 'empty' | 'unreadable' | 'removed';
+
+/** One recording as people and programs see it: a conversation's part of a file, or the whole file that was cut. */
+export interface Recording {
+  /** Random; the one in the link. */
+  readonly id: string;
+  readonly source: string;
+  readonly linkedId: string;
+  /** Null: the whole file, of which other recordings are parts. */
+  readonly uniqueId: string | null;
+  /** 0 is the conversation's main recording, the one that CRMs are given. */
+  readonly position: number;
+  readonly direction: Direction;
+  readonly client: string | null;
+  readonly extension: string | null;
+  readonly did: string | null;
+  readonly startedAt: Date;
+  readonly callEndedAt: Date;
+  readonly state: RecordingState;
+  readonly reason: string | null;
+  /** When it is looked at next; null: nothing more happens by itself. */
+  readonly dueAt: Date | null;
+  /** Conversions that failed. */
+  readonly attempts: number;
+  /** As the phone system named it; empty while nothing was announced. */
+  readonly announcedPath: string;
+  /** The file on this machine, and the root it was found under. */
+  readonly path: string | null;
+  readonly root: string | null;
+  /** The part of the file, null for all of it. */
+  readonly part: { readonly fromMs: number; readonly toMs: number } | null;
+  readonly durationMs: number | null;
+  /** Loudness for drawing, one list per channel, 0 to 255; null while not converted. */
+  readonly peaks: readonly (readonly number[])[] | null;
+  readonly mp3: { readonly name: string; readonly bytes: number; readonly isArchived: boolean } | null;
+  readonly readyAt: Date | null;
+  /** Null: for ever. */
+  readonly keepUntil: Date | null;
+  readonly linkVersion: number;
+  readonly createdAt: Date;
+}
+
+/** What a recording needs to be made into bytes for a browser. */
+export interface RecordingContent {
+  readonly contentType: string;
+  readonly fileName: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly modifiedAt: Date;
+  /** Bytes `from` to `to`, both included. Rejects with ENOENT where the file went away meanwhile. */
+  read(from: number, to: number): Promise<NodeJS.ReadableStream>;
+  close(): Promise<void>;
+}
+
+/** How a link is answered. */
+export type RecordingAnswer =
+  | { readonly kind: 'content'; readonly recording: Recording; readonly content: RecordingContent }
+  | { readonly kind: 'not-ready'; readonly retryAfterSeconds: number }
+  | { readonly kind: 'not-found' | 'expired' | 'revoked' | 'removed' | 'missing' | 'empty' };
+
+/** Who listens, for the audit. */
+export interface RecordingPlay {
+  readonly address: string;
+  readonly forwardedFor: string | null;
+  readonly agent: string | null;
+}
+export interface StoredPlay extends RecordingPlay {
+  readonly at: Date;
+}
+
+/** What the web server offers of recordings. */
+export interface RecordingDoor {
+  /** What a link opens. `query` holds whatever stood behind the question mark; parameters that are not ours are ignored. */
+  open(id: string, query: Readonly<Record<string, unknown>>): Promise<RecordingAnswer>;
+  /** Notes that somebody listens; several requests of one player within a minute are one play. */
+  played(recording: Recording, play: RecordingPlay): Promise<void>;
+  ofCall(source: string, linkedId: string): Promise<readonly Recording[]>;
+  find(id: string): Promise<Recording | null>;
+  plays(id: string): Promise<readonly StoredPlay[]>;
+  /** The link as a CRM would be given it now. */
+  linkOf(recording: Recording): string;
+  /** Makes all links given out so far invalid; null: there is no such recording. */
+  revokeLinks(id: string): Promise<Recording | null>;
+  /** Deletes everything recorded with this client (normalised number), here and in the archive, and cuts the links. */
+  forgetNumber(number: string): Promise<{ readonly removed: number }>;
+}
+
+/** `missing`: there is no converter; `full`: no room on the disk; `expired`: not in time; `failed`: it broke off. */
+export class ConversionFailed extends Error {
+  override readonly name = 'ConversionFailed';
+  readonly kind: 'missing' | 'full' | 'expired' | 'failed';
+  constructor(kind: ConversionFailed['kind'], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+// ---------------------------------------------------------------- which files
+
+/** A file that the phone system announced, with the spans of time in which it wrote sound into it. */
+export interface AnnouncedFile {
+  readonly path: string;
+  /** Milliseconds since the epoch, in order; empty where nobody knows. */
+  readonly spans: readonly { readonly from: number; readonly to: number }[];
+}
+
+export interface ConversationFiles {
+  readonly conversation: Conversation;
+  /** The main one first. */
+  readonly files: readonly AnnouncedFile[];
+}
+
+export interface CallRecordings {
+  readonly call: Call;
+  readonly conversations: readonly ConversationFiles[];
+}
+
+const isSameFile = (a: string, b: string) => a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
+
+/** True for a conversation that can have been recorded. */
+export const isRecordable = (conversation: Conversation): boolean =>
+  conversation.answeredAt !== null || conversation.result === ('voicemail' satisfies CallResult);
+
+/** The call, its recordable conversations and the files of each; null while nothing is known of the call. */
+export function findCallRecordings(stored: StoredCall, plan: NumberPlan): CallRecordings | null {
+  let state: CallState = { ...newCall(stored.source, stored.linkedId), linkedIds: [...stored.linkedIds] };
+  for (const event of stored.events) state = nextState(state, event);
+  const call = recordCall(state, plan);
+  const view = viewCall(state, plan);
+  if (call === null || view === null) return null;
+  const conversations = call.conversations
+    .filter(isRecordable)
+    .map((conversation) => ({ conversation, files: filesOf(conversation, view) }));
+  return { call, conversations };
+}
+
+/** The main one is the ledger's; then those of the employee's own channel; then those of others that ran during the talk. */
+function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
+  const found: AnnouncedFile[] = [];
+  const add = (file: AnnouncedFile) => {
+    if (!found.some((known) => isSameFile(known.path, file.path))) found.push(file);
+  };
+  const all = view.channels
+    .flatMap((channel) =>
+      channel.recordings.map((recording) => ({
+        isOwn: channel.id === conversation.uniqueId,
+        // A CDR row names the file of its call too, on a channel that need not be the recorded one.
+        isSure: mixMonitorOf(channel, recording.path) !== undefined,
+        file: { path: recording.path, spans: spansOf(channel, recording, view) },
+      })),
+    )
+    .sort((a, b) => Number(b.isSure) - Number(a.isSure));
+  const main = conversation.recording;
+  if (main !== null && main !== '') {
+    add(all.find(({ file }) => isSameFile(file.path, main))?.file ?? { path: main, spans: [] });
+  }
+  const { answeredAt } = conversation;
+  if (answeredAt === null) return found;
+  const from = answeredAt.getTime();
+  const to = conversation.endedAt?.getTime() ?? Infinity;
+  const isDuring = ({ file }: (typeof all)[number]) =>
+    file.spans.some((span) => Math.min(span.to, to) - Math.max(span.from, from) >= leastTalkMs);
+  for (const { file } of all.filter((one) => one.isOwn && isDuring(one))) add(file);
+  for (const { file } of all.filter((one) => !one.isOwn && isDuring(one))) add(file);
+  return found;
+}
+/** Less than this in common with a talk is a coincidence at its edge. */
+const leastTalkMs = 500;
+
+/**
+ * When sound was written: from the start of the recording to its stop or the channel's end; with MixMonitor's option `b`
+ * only while the channel was in a bridge.
+ */
+function spansOf(
+  channel: ChannelFacts,
+  recording: { readonly at: number; readonly path: string },
+  view: CallView,
+): AnnouncedFile['spans'] {
+  const stop = channel.apps.find((run) => run.app.toLowerCase() === 'stopmixmonitor' && run.at > recording.at);
+  const end = Math.min(
+    stop?.at ?? Infinity,
+    endOfChannel(channel)?.at ?? channel.ended?.at ?? view.endedAt ?? view.lastAt,
+  );
+  if (end <= recording.at) return [];
+  if (!isOnlyTalk(channel, recording.path)) return [{ from: recording.at, to: end }];
+  return bridgedSpans(channel.marks, recording.at, end);
+}
+
+function mixMonitorOf(channel: ChannelFacts, path: string) {
+  return channel.apps.find(
+    (run) => run.app.toLowerCase() === 'mixmonitor' && isSameFile(run.args.split(',', 1)[0]!, path),
+  );
+}
+function isOnlyTalk(channel: ChannelFacts, path: string): boolean {
+  const options = mixMonitorOf(channel, path)?.args.split(',')[1] ?? '';
+  return withoutArguments(options).includes('b');
+}
+/** `abi(ID)` → `abi`. */
+const withoutArguments = (options: string) => options.replace(/\([^)]*\)/g, '');
+
+function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): AnnouncedFile['spans'] {
+  const spans: { from: number; to: number }[] = [];
+  const fine = marks.filter((mark) => !mark.isCoarse);
+  let enteredAt: number | null = null;
+  let bridgeId = '';
+  for (const mark of fine.length > 0 ? fine : marks) {
+    if (mark.isEntry) {
+      enteredAt ??= mark.at;
+      bridgeId = mark.bridgeId;
+    } else if (enteredAt !== null && mark.bridgeId === bridgeId) {
+      spans.push({ from: enteredAt, to: mark.at });
+      enteredAt = null;
+    }
+  }
+  if (enteredAt !== null) spans.push({ from: enteredAt, to });
+  return spans
+    .map((span) => ({ from: Math.max(span.from, from), to: Math.min(span.to, to) }))
+    .filter((span) => span.to > span.from);
+}
+
+// ---------------------------------------------------------------- which part
+
+/**
+ * The conversation's part of a file that several conversations share, in milliseconds of the file; null: all of it.
+ *
+ * Counted back from the file's end, which is the end of the recording to the tick, where its beginning is not: nothing is
+ * written before the first sound, however early the recording was started.
+ */
+export function planPart(options: {
+  readonly file: AnnouncedFile;
+  readonly conversation: Conversation;
+  readonly others: readonly ConversationFiles[];
+  readonly durationMs: number;
+}): { readonly fromMs: number; readonly toMs: number } | null {
+  const { file, conversation, others, durationMs } = options;
+  const isShared = others.some(
+    (other) =>
+      other.conversation.uniqueId !== conversation.uniqueId &&
+      other.conversation.answeredAt !== null &&
+      other.files.some((one) => isSameFile(one.path, file.path)),
+  );
+  const { answeredAt, endedAt } = conversation;
+  if (!isShared || answeredAt === null || file.spans.length === 0) return null;
+  const writtenAfter = (at: number) =>
+    file.spans.reduce((sum, span) => sum + Math.max(0, span.to - Math.max(span.from, at)), 0);
+  const place = (at: number) => Math.round(Math.min(durationMs, Math.max(0, durationMs - writtenAfter(at))));
+  const fromMs = place(answeredAt.getTime());
+  const toMs = endedAt === null ? Math.round(durationMs) : place(endedAt.getTime());
+  return toMs - fromMs < leastTalkMs ? null : { fromMs, toMs };
+}
+
+// ---------------------------------------------------------------- when it is whole
+
+/** What was seen of a file at one moment. */
+export interface FileLook {
+  /** Monotonic milliseconds. */
+  readonly at: number;
+  readonly bytes: number;
+  /** False: its header says that it is still being written; null: such files do not tell. */
+  readonly isClosed: boolean | null;
+  readonly hasSound: boolean;
+}
+
+export type FileJudgement =
+  | { readonly state: 'complete' }
+  | { readonly state: 'waiting' | 'missing' | 'empty'; readonly reason: string; readonly lookAgainMs: number | null };
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+/** How long a recording may be late before a call is taken to have none. */
+export const patienceMs = 15 * minute;
+/** After this nothing is looked for any more. */
+const givenUpAfterMs = 7 * 24 * hour;
+/** So long a file must not have changed. */
+const stableMs = 700;
+/** A file whose header was never closed is taken as it is after this: the PBX was killed. */
+const abandonedMs = minute;
+
+/** Whether the file is whole, and if not, what is said of it and when to look again. `sinceEndMs` is the time since the call's end. */
+export function judgeFile(previous: FileLook | null, look: FileLook | null, sinceEndMs: number): FileJudgement {
+  if (look === null) return notYet('missing', 'there is no file', sinceEndMs);
+  if (!look.hasSound) return notYet('empty', 'the file has a header and no sound', sinceEndMs);
+  const isSame = previous !== null && previous.bytes === look.bytes && previous.isClosed === look.isClosed;
+  const unchangedMs = isSame ? look.at - previous.at : 0;
+  if (look.isClosed === false) {
+    if (isSame && unchangedMs >= abandonedMs) return { state: 'complete' };
+    const lookAgainMs = isSame
+      ? Math.max(abandonedMs - unchangedMs, 100)
+      : Math.min(pauseAfter(sinceEndMs), 5 * second);
+    return { state: 'waiting', reason: 'the file is still being written', lookAgainMs };
+  }
+  if (isSame && unchangedMs >= stableMs) return { state: 'complete' };
+  const reason = isSame || previous === null ? 'is looked at once more' : 'the file is still growing';
+  return { state: 'waiting', reason, lookAgainMs: isSame ? stableMs - unchangedMs : stableMs };
+}
+
+function notYet(state: 'missing' | 'empty', reason: string, sinceEndMs: number): FileJudgement {
+  if (sinceEndMs < patienceMs) return { state: 'waiting', reason, lookAgainMs: pauseAfter(sinceEndMs) };
+  return { state, reason, lookAgainMs: sinceEndMs < givenUpAfterMs ? hour : null };
+}
+
+function pauseAfter(sinceEndMs: number): number {
+  if (sinceEndMs < 10 * second) return 500;
+  if (sinceEndMs < minute) return 3 * second;
+  if (sinceEndMs < 5 * minute) return 10 * second;
+  return 30 * second;
+}
+
+// ---------------------------------------------------------------- how long it is kept
+
+/** All that is given must hold. */
+export interface RetentionRule {
+  /** Null: for ever. */
+  readonly days: number | null;
+  readonly directions: readonly Direction[] | null;
+  readonly extensions: readonly string[] | null;
+  readonly dids: readonly string[] | null;
+}
+
+/** When the recording is to be deleted; null: never. The first rule that fits decides, else `days`. */
+export function keepUntil(
+  retention: { readonly days: number | null; readonly rules: readonly RetentionRule[] },
+  recording: Pick<Recording, 'direction' | 'extension' | 'did' | 'startedAt'>,
+): Date | null {
+  const isIn = (value: string | null, list: readonly string[] | null) =>
+    list === null || (value !== null && list.includes(value));
+  const rule = retention.rules.find(
+    ({ directions, extensions, dids }) =>
+      isIn(recording.direction, directions) && isIn(recording.extension, extensions) && isIn(recording.did, dids),
+  );
+  const days = rule === undefined ? retention.days : rule.days;
+  return days === null ? null : new Date(recording.startedAt.getTime() + days * 24 * hour);
+}
