@@ -4,7 +4,6 @@ import type { ContactBook } from '../core/contact-book.ts';
 import type { CallReports } from '../core/call-reports.ts';
 import type { LedgerQueries } from '../core/ledger-queries.ts';
 import type { Clock, DeliveryStore, Employee, Log, PartStatus } from '../core/ports.ts';
-import type { RecordingDoor } from '../core/recording.ts';
 import type { WebUserStore } from '../core/web-users.ts';
 import type { Bundle } from './bundle.ts';
 import type { FirstRun } from './first-run.ts';

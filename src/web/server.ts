@@ -105,7 +105,6 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
       addTaskRoutes(api, door);
       addEmployeeRoutes(api, door);
       addLookupRoute(api, door);
-      addRecordingRoutes(api, door);
       addClickToCallRoutes(api, door);
       addRecordingRoutes(api, door);
     },
