@@ -79,7 +79,10 @@ export class HooksUnderTest {
   }
 
   /** Until the service itself has noticed a saved file. */
-  async untilInForce(place: string, condition: (status: PartStatus & Record<string, unknown>) => boolean): Promise<void> {
+  async untilInForce(
+    place: string,
+    condition: (status: PartStatus & Record<string, unknown>) => boolean,
+  ): Promise<void> {
     await until(() => this.hooks.status().some((one) => one.part === `hook ${place}` && condition(one)), {
       what: `${place} is as it should be`,
     });

@@ -28,20 +28,18 @@ function toPhoneField(number: string, { phoneFieldId }: HookSurroundings): Custo
   return [{ ...field, values: [{ enum_code: 'WORK', value: number }] }];
 }
 
-/** Takes the call's number out of the fields; the rest, if any, is left for the CRM's adapter. */
-function takeNumber(fields: CustomFields, sent: CustomFields): { number: string | null; rest: CustomFields } {
+/** The call's number among the fields, and whether anything else stands there. */
+function readNumber(fields: CustomFields, sent: CustomFields): { number: string | null; hasMore: boolean } {
   const [ours] = sent;
   const isPhone = (field: CustomFields[number]) =>
     (ours?.field_id != null && field.field_id === ours.field_id) || field.field_code === 'PHONE';
   const isWork = (value: CustomFields[number]['values'][number]) => value.enum_code === 'WORK';
   const field = fields.find(isPhone) ?? fields.find(({ values }) => values.some(isWork));
-  const value = field?.values.find(isWork) ?? field?.values[0];
-  const rest = fields.flatMap((one) => {
-    const values = one.values.filter((other) => other !== value);
-    return values.length === 0 ? [] : [{ ...one, values }];
-  });
-  const number = value?.value;
-  return { number: typeof number === 'string' && number !== '' ? number : null, rest };
+  const number = (field?.values.find(isWork) ?? field?.values[0])?.value;
+  return {
+    number: typeof number === 'string' && number !== '' ? number : null,
+    hasMore: fields.some(({ values }) => values.some(({ value }) => value !== number)),
+  };
 }
 
 const contactFields = {
@@ -74,11 +72,12 @@ function fromContact(
   own: Partial<NewContact>,
 ): Partial<NewContact> & Readonly<Record<string, unknown>> {
   const { custom_fields_values: fields, name, responsible_user_id: responsible, tags } = data;
-  const taken = fields === undefined ? null : takeNumber(fields, sent.custom_fields_values ?? []);
+  const read = fields === undefined ? null : readNumber(fields, sent.custom_fields_values ?? []);
   return {
-    ...(taken === null || taken.rest.length === 0 ? {} : { custom_fields_values: taken.rest }),
+    // Whole, with the number: what the hook wrote stands in the place of what the adapter would write.
+    ...(read?.hasMore === true ? { custom_fields_values: fields } : {}),
     ...own,
-    ...(taken?.number == null ? {} : { number: taken.number }),
+    ...(read?.number == null ? {} : { number: read.number }),
     ...(name === undefined ? {} : { name }),
     ...(responsible === undefined
       ? {}
@@ -128,8 +127,8 @@ function toLead(lead: Partial<NewLead>) {
 
 function fromLead(data: z.output<typeof leadAnswer>, own: Partial<NewLead>) {
   const { contacts, tags, ...embedded } = data._embedded ?? {};
-  const [contact, ...otherContacts] = contacts ?? [];
-  const more = { ...embedded, ...(otherContacts.length === 0 ? {} : { contacts: otherContacts }) };
+  const [contact] = contacts ?? [];
+  const more = { ...embedded, ...(contacts !== undefined && contacts.length > 1 ? { contacts } : {}) };
   return {
     ...(Object.keys(more).length === 0 ? {} : { _embedded: more }),
     ...own,
@@ -175,6 +174,19 @@ const requestInput = z.object({
   ...requestFields,
 });
 const requestAnswer = z.object(requestFields).partial();
+
+type Embedded = z.output<typeof requestFields._embedded>;
+
+/** True when the hook wrote of the lead or contact what has no place of its own in the core. */
+function hasMore(given: Embedded | undefined, sent: Embedded, hasMoreFields: boolean): boolean {
+  if (given === undefined) return false;
+  const known = (value: Embedded) => {
+    const { leads: [{ name: _name, responsible_user_id: _id, ...lead } = {}] = [], contacts = [], ...rest } = value;
+    return { ...rest, lead, contacts: contacts.map(({ custom_fields_values: _fields, ...contact }) => contact) };
+  };
+  const isLonger = (given.leads?.length ?? 0) > 1;
+  return hasMoreFields || isLonger || JSON.stringify(known(given)) !== JSON.stringify(known(sent));
+}
 
 export const entityHooks = {
   process_contact_creation_params: defineHook<
@@ -284,7 +296,8 @@ export const entityHooks = {
           ? {}
           : { created_by: data.created_by }),
         ...(data.is_completed === true ? { is_completed: true } : {}),
-        ...(data.task_type === undefined || data.task_type === sent.task_type ? {} : { task_type: data.task_type }),
+        // As amoCRM's API calls it.
+        ...(data.task_type === undefined || data.task_type === sent.task_type ? {} : { task_type_id: data.task_type }),
         text: data.text ?? task.text,
         dueAt: changed({
           sent: sent.complete_till,
@@ -322,35 +335,28 @@ export const entityHooks = {
         source_uid: callKey,
         _embedded: {
           leads: [{ name, responsible_user_id: toEntityId(responsibleId) }],
-          contacts: [{ name: number, custom_fields_values: toPhoneField(number, surroundings) }],
+          // A contact that exists is not made again.
+          ...(input.client == null
+            ? { contacts: [{ name: number, custom_fields_values: toPhoneField(number, surroundings) }] }
+            : {}),
         },
         created_at: toUnixTime(startedAt),
         pipeline_id: toEntityId(pipelineId),
       };
     },
     fromWire: ({ data, sent, extras, input: { incomingLead } }) => {
-      const { leads, contacts, ...embedded } = data._embedded ?? {};
-      const { name, responsible_user_id: responsible, ...leadExtras } = leads?.[0] ?? {};
-      const { custom_fields_values: fields, ...contactExtras } = contacts?.[0] ?? {};
-      const sentContact = sent._embedded.contacts![0]!;
-      const taken = fields === undefined ? null : takeNumber(fields, sentContact.custom_fields_values!);
-      const contact = {
-        ...contactExtras,
-        ...(contactExtras.name === sentContact.name ? { name: undefined } : {}),
-        ...(taken === null || taken.rest.length === 0 ? {} : { custom_fields_values: taken.rest }),
-      };
-      if (contact.name === undefined) delete contact.name;
-      const more = {
-        ...embedded,
-        ...(Object.keys(leadExtras).length === 0 ? {} : { leads: [leadExtras] }),
-        ...(Object.keys(contact).length === 0 ? {} : { contacts: [contact] }),
-      };
+      const lead = data._embedded?.leads?.[0];
+      const fields = data._embedded?.contacts?.[0]?.custom_fields_values;
+      const sentFields = sent._embedded.contacts?.[0]?.custom_fields_values ?? [];
+      const read = fields === undefined ? null : readNumber(fields, sentFields);
+      const { name, responsible_user_id: responsible } = lead ?? {};
       return {
         ...extras,
-        ...(Object.keys(more).length === 0 ? {} : { _embedded: more }),
+        // Whole where it holds more than is read here.
+        ...(hasMore(data._embedded, sent._embedded, read?.hasMore ?? false) ? { _embedded: data._embedded } : {}),
         ...incomingLead,
         name: name ?? incomingLead.name,
-        number: taken?.number ?? incomingLead.number,
+        number: read?.number ?? incomingLead.number,
         startedAt: changed({
           sent: sent.created_at,
           returned: data.created_at,
