@@ -25,6 +25,8 @@ export interface NodeLeaseOptions {
   readonly surrenderMs?: number;
 }
 
+/** So many times `retryMs` a node without the role waits after the database was away. */
+const precedence = 3;
 /** A session that does not answer for this long is lost. */
 const pingDeadlineMs = 5_000;
 /**
@@ -88,8 +90,8 @@ class LeaseSession {
  * SQLite there is one node, which always has the role. Runs until `stop`.
  *
  * A node that loses the database keeps the role until it finds it with another node: while the database is down nobody
- * else can have it, and following a phone system twice for a while does no harm, because saving is idempotent, where
- * not following it at all would lose what only the live events tell.
+ * else can have it, and following a phone system twice for a while does little harm, because saving is idempotent and
+ * both read the same CEL, where not following it at all would lose what only the live events tell.
  */
 export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   const { database, role, onHeld, onLost, retryMs = 2_000, pingMs = 2_000, surrenderMs = 30_000 } = options;
@@ -97,6 +99,7 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   const stopping = new AbortController();
   let isHeld = false;
   let sessionLostAt = 0;
+  let wasDatabaseAway = false;
 
   const rest = (ms: number) => delay(ms, null, { signal: stopping.signal }).catch(() => undefined);
 
@@ -118,6 +121,12 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   /** Holds the lock for as long as the session lives, if it is free. */
   async function holdOnce(session: LeaseSession): Promise<void> {
     await session.connect();
+    if (wasDatabaseAway && !isHeld) {
+      // Whoever had the role before kept it meanwhile, and asks first.
+      await Promise.race([rest(retryMs * precedence), session.lost]);
+      if (stopping.signal.aborted) return;
+    }
+    wasDatabaseAway = false;
     if (!(await session.tryLock(`ringledger ${role}`))) {
       if (!isHeld || performance.now() - sessionLostAt < surrenderMs) return;
       log.warn({}, 'Another node has the role by now');
@@ -146,6 +155,7 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
       try {
         await holdOnce(session);
       } catch (error) {
+        wasDatabaseAway = true;
         log.warn({ err: error }, isHeld ? 'The database is away; the role is kept' : 'The role cannot be asked for');
       } finally {
         // Given up before the lock is: the next node begins when this one has ended.

@@ -32,6 +32,12 @@ export interface Spool extends PbxEventSink {
 }
 
 /**
+ * What CEL and CDR tell stands in a file already. Their readers wait for the database: acknowledged before that, the
+ * stored position would move past events that only this node has, and a node that takes over would never see them.
+ */
+const standsInFile = (event: PbxEvent) => event.origin === 'cel' || event.origin === 'cdr';
+
+/**
  * Stands between the readers and the tracker. A step that the tracker cannot make durable in time is written to a file
  * and synced, and then acknowledged; what follows goes to the file alone, so that readers go on and nothing piles up in
  * memory. Meanwhile the file is replayed in order from its beginning, one step at a time, which goes on as soon as the
@@ -144,8 +150,16 @@ export function createSpool({ sink, path, log, patienceMs = 1_000, retryMs = 2_0
     if (!isSaved) await write(step);
   }
 
+  /** Whoever waits for this at the stop gives it up. */
+  async function save(events: readonly PbxEvent[]): Promise<void> {
+    while (!(await pass({ events }))) {
+      if (stopping.signal.aborted) throw new Error('Stopped before the events were saved; they are read again');
+      await delay(retryMs, null, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
   return {
-    accept: (events) => take({ events }),
+    accept: (events) => (events.every(standsInFile) ? save(events) : take({ events })),
     resynced: (snapshot) => take({ snapshot: { ...snapshot, uniqueIds: [...snapshot.uniqueIds] } }),
 
     async start() {

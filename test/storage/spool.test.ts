@@ -94,6 +94,21 @@ describe('the spool', () => {
     });
   }
 
+  it('lets readers of files wait, so that no stored position moves past what only this node has', async () => {
+    const tracker = new FakeTracker();
+    const spool = await open(tracker);
+    tracker.state = 'rejects';
+    let isAcknowledged = false;
+    const accepted = spool.accept([{ ...event(1), origin: 'cel' }]).then(() => (isAcknowledged = true));
+    await spool.accept([event(2)]);
+    assert.equal(isAcknowledged, false);
+    assert.equal(readFileSync(path, 'utf8').trimEnd().split('\n').length, 1);
+    tracker.heal();
+    await accepted;
+    await until(() => spool.status().health === 'ok');
+    assert.equal(tracker.saved.length, 2);
+  });
+
   it('replays after a restart what an earlier run could not save, before anything newer', async () => {
     const tracker = new FakeTracker();
     tracker.state = 'waits';

@@ -113,7 +113,7 @@ export class FileTail {
         await this.#readOn();
         this.#fault = null;
       } catch (error) {
-        this.#report((error as Error).message);
+        if (!signal.aborted) this.#report((error as Error).message);
         // Whatever was read and not taken is read again from the stored position.
         await this.#close();
       }
@@ -230,9 +230,20 @@ export class FileTail {
 
   async #give(file: OpenFile, records: readonly CsvRecord[]): Promise<void> {
     if (records.length === 0) return;
-    await this.#parts.onRows(records.map((record) => record.fields));
+    await this.#unlessStopped(this.#parts.onRows(records.map((record) => record.fields)));
     this.#rows += records.length;
     await this.#store(file, records.at(-1)!.endOffset);
+  }
+
+  /** Whoever takes rows may wait for a database that is away; a stop does not, and they are given again at the next start. */
+  #unlessStopped(taken: Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new Error('stopped'));
+      if (signal.aborted) giveUp();
+      signal.addEventListener('abort', giveUp, { once: true });
+      taken.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    });
   }
 
   async #store(file: OpenFile, offset: number): Promise<void> {

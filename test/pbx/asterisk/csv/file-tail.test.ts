@@ -60,6 +60,17 @@ describe('a followed CSV file', () => {
     assert.equal(tail.state.fault, null);
   });
 
+  it('stops at once while whoever takes the rows waits for a database, and gives them again at the next start', async () => {
+    await writeFile(path, rows(1, 3));
+    let isAsked = false;
+    const tail = follow({}, { onRows: () => new Promise(() => (isAsked = true)) });
+    await until(() => isAsked);
+    await tail.stop();
+    follow();
+    await isTaken(3);
+    assert.deepEqual(taken, names(1, 3));
+  });
+
   it('waits for a file that does not exist yet, and then reads it from its start', async () => {
     const tail = follow({ startAt: 'end' });
     await until(() => tail.state.isMissing && cursors.values.size > 0);
