@@ -10,6 +10,7 @@ import { dialplanCommands } from './cli/dialplan.ts';
 import { createDoctorCommand } from './cli/doctor.ts';
 import { dialplanParts, doctorParts } from './cli/installation-parts.ts';
 import { createLog } from './cli/log.ts';
+import { addHookCommand } from './cli/hooks.ts';
 import { addLookupCommand } from './cli/lookup.ts';
 import { addRebuildCommand } from './cli/rebuild.ts';
 import { createRecordCommand } from './cli/record.ts';
@@ -35,6 +36,7 @@ const commands: readonly AddCommand[] = [
   addLookupCommand,
   addDeliveriesCommand,
   addContactsCommand,
+  addHookCommand,
   createRecordCommand({ signals: process }),
   addReplayCommand,
   addRebuildCommand,

@@ -40,3 +40,8 @@ export const hooksConfig = z
   })
   .prefault({});
 export type HooksConfig = z.output<typeof hooksConfig>;
+
+/** How long a hook may take, by the configuration alone. */
+export function deadlineOf(config: HooksConfig, name: HookName): number {
+  return config.deadlines[name] ?? (name === 'process_record_file_path' ? 10_000 : config.deadlineMs);
+}

@@ -4,8 +4,10 @@ import { stop as stopCompiler } from 'esbuild';
 import { coreBehaviour, hookNames, type HookCall, type HookName, type Hooks } from '../core/hooks.ts';
 import type { Clock, Log, PartStatus } from '../core/ports.ts';
 import { compileModule, stampOf } from './compile.ts';
-import type { HooksConfig } from './config.ts';
+import { deadlineOf, type HooksConfig } from './config.ts';
+import { environmentOf } from './environment.ts';
 import { contracts } from './contract/contracts.ts';
+import { dataOf } from './contract/envelope.ts';
 import type { CallUser } from './contract/call-full.ts';
 import type { HookContract, HookInput, HookResult, HookSurroundings } from './contract/hook-contract.ts';
 import { HookFault } from './hook-fault.ts';
@@ -49,7 +51,6 @@ export interface InstalledHooks {
 
 const lookEveryMs = 500;
 const startWaitMs = 3_000;
-const alwaysSeen = ['PATH', 'LANG', 'LC_ALL', 'TZ'];
 
 export function createHooks(parts: HooksParts): InstalledHooks {
   return new HookHouse(parts);
@@ -163,7 +164,7 @@ class HookHouse implements InstalledHooks {
 
   #deadlineOf(name: HookName): number {
     const { config, distributionDeadlineMs } = this.#parts;
-    const own = config.deadlines[name] ?? (name === 'process_record_file_path' ? 10_000 : config.deadlineMs);
+    const own = deadlineOf(config, name);
     return name === 'customize_autodistribution' ? Math.min(own, distributionDeadlineMs) : own;
   }
 
@@ -284,39 +285,6 @@ class HookHouse implements InstalledHooks {
       onPrinted: (text) => log.info({ hook, crm, printed: text.trimEnd() }, 'a hook printed'),
     };
   }
-}
-
-/** All that a hook sees of the service's environment, and which hook it is. */
-function environmentOf(
-  env: NodeJS.ProcessEnv,
-  allowed: readonly string[],
-  about: { readonly hook: HookName; readonly crm: string | null; readonly folder: string },
-): Record<string, string> {
-  const seen = [...alwaysSeen, ...allowed].flatMap((name) => {
-    const value = env[name];
-    return value === undefined ? [] : [[name, value]];
-  });
-  return {
-    ...Object.fromEntries(seen),
-    RINGLEDGER_HOOK: about.hook,
-    RINGLEDGER_CRM: about.crm ?? '',
-    RINGLEDGER_HOOKS_FOLDER: about.folder,
-  };
-}
-
-/** The contract's envelope: `{"state": "success", "data": {…}}`. */
-function dataOf(answer: unknown, name: HookName): unknown {
-  // Nobody waits for what this one says.
-  if (name === 'post_registration') return {};
-  if (typeof answer !== 'object' || answer === null)
-    throw new HookFault('invalid', 'answered nothing; it must give {"state": "success", "data": {…}}');
-  const { state, data } = answer as { state?: unknown; data?: unknown };
-  if (state !== 'success') throw new HookFault('refused', `answered the state ${JSON.stringify(state) ?? 'undefined'}`);
-  // PHP writes an empty array for an empty object.
-  if (Array.isArray(data) && data.length === 0) return {};
-  if (typeof data !== 'object' || data === null || Array.isArray(data))
-    throw new HookFault('invalid', 'the data of the answer is no object');
-  return data;
 }
 
 function askCore<Name extends HookName>(name: Name, input: HookInput<Name>): Promise<HookResult<Name>> {

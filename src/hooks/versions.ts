@@ -11,6 +11,8 @@ export interface HookVersion {
   readonly keptAt: Date;
   readonly kind: HookFileKind;
   readonly hash: string;
+  /** The name of the file that was saved; a copy of it stands in the folder. */
+  readonly fileName: string;
   /** The folder that holds it. */
   readonly folder: string;
   /** What is run: the compiled module, or the copy of the file. */
@@ -74,7 +76,7 @@ export class HookVersions {
       join(folder, 'version.json'),
       JSON.stringify({ keptAt: keptAt.toISOString(), kind: file.kind, hash, file: basename(file.path), entry }),
     );
-    return { id, keptAt, kind: file.kind, hash, folder, entry: join(folder, entry) };
+    return { id, keptAt, kind: file.kind, hash, fileName: basename(file.path), folder, entry: join(folder, entry) };
   }
 
   /** The trial has passed. The oldest versions beyond the last twenty go. */
@@ -115,10 +117,18 @@ async function linkNeighbours(file: HookFile, folder: string): Promise<void> {
 
 async function readVersion(folder: string): Promise<HookVersion | null> {
   try {
-    const { keptAt, kind, hash, entry } = described.parse(
+    const { keptAt, kind, hash, file, entry } = described.parse(
       JSON.parse(await readFile(join(folder, 'version.json'), 'utf8')),
     );
-    return { id: basename(folder), keptAt: new Date(keptAt), kind, hash, folder, entry: join(folder, basename(entry)) };
+    return {
+      id: basename(folder),
+      keptAt: new Date(keptAt),
+      kind,
+      hash,
+      fileName: basename(file),
+      folder,
+      entry: join(folder, basename(entry)),
+    };
   } catch {
     return null;
   }

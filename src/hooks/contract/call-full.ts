@@ -16,12 +16,14 @@ export interface CallUser {
   readonly email: string | null;
 }
 
-const party = z.object({
+/** A number and who it belongs to. */
+export const party = z.object({
   number: z.string().describe('Empty when unknown or withheld'),
   name: z.string(),
 });
 
-const channel = z.object({
+/** One channel, or the call as a whole. */
+export const channel = z.object({
   id: z.string().describe('uniqueid'),
   name: z.string().describe("Asterisk's name of the channel, such as PJSIP/101-0000001a; empty when not known"),
   is_primary: z.boolean().describe('uniqueid equals linkedid'),

@@ -9,7 +9,7 @@ const callStage = z
   .enum(['conversation_requested', 'conversation_accepted', 'conversation_ended', 'call_ended'])
   .describe('It rings, was answered, the conversation ended, the call ended');
 
-const truth = z.union([z.boolean(), z.literal([0, 1]).transform(Boolean)]);
+const truth = z.union([z.boolean(), z.literal([0, 1]).transform(Boolean).pipe(z.boolean())]);
 
 const needInput = z.object({ call_full: callFull, call_stage: callStage });
 const needAnswer = z.object({ result: truth.describe('false keeps it from the CRM; the ledger has it anyway') });

@@ -33,7 +33,7 @@ const phoneInChannel = /^(?:[A-Za-z0-9_]+\/)?([0-9*#]{1,10})(?:@[\w-]+)?(?:\/n)?
 
 const distribution = {
   number: z
-    .union([z.string(), z.int().transform(String)])
+    .union([z.string(), z.int().transform(String).pipe(z.string())])
     .describe('The extension to ring; empty: nobody, the default route'),
   name: z.string().describe('What the phone shows, at most 20 characters; more is cut'),
 };

@@ -6,7 +6,8 @@ export const wholeNumber = z.union([
   z
     .string()
     .regex(/^-?\d{1,15}$/)
-    .transform(Number),
+    .transform(Number)
+    .pipe(z.int()),
 ]);
 
 /** An entity's id in the CRM: a number where the CRM counts, else text; null and 0: none. */
