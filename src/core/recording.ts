@@ -170,16 +170,17 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
       })),
     )
     .sort((a, b) => Number(b.isSure) - Number(a.isSure));
-  const main = conversation.recording;
-  if (main !== null && main !== '') {
-    add(all.find(({ file }) => isSameFile(file.path, main))?.file ?? { path: main, spans: [] });
-  }
-  const { answeredAt } = conversation;
-  if (answeredAt === null) return found;
-  const from = answeredAt.getTime();
+  const from = conversation.answeredAt?.getTime() ?? Infinity;
   const to = conversation.endedAt?.getTime() ?? Infinity;
   const isDuring = ({ file }: (typeof all)[number]) =>
     file.spans.some((span) => Math.min(span.to, to) - Math.max(span.from, from) >= leastTalkMs);
+  const main = conversation.recording;
+  if (main !== null && main !== '') {
+    const named = all.find(({ file }) => isSameFile(file.path, main));
+    if (named === undefined) add({ path: main, spans: [] });
+    // One that was over before they talked is another's.
+    else if (isDuring(named) || !all.some(isDuring)) add(named.file);
+  }
   for (const { file } of all.filter((one) => one.isOwn && isDuring(one))) add(file);
   for (const { file } of all.filter((one) => !one.isOwn && isDuring(one))) add(file);
   return found;

@@ -1,11 +1,13 @@
 /** Looks for the recordings of ended calls until they are whole, and has them converted. One node at a time does this. */
 import { relative } from 'node:path';
 import { realpath } from 'node:fs/promises';
+import type { Call } from '../core/call.ts';
 import type { Hooks } from '../core/hooks.ts';
 import type { CallStore, Clock, Log, NumberPlan, Transcoder } from '../core/ports.ts';
 import {
   ConversionFailed,
   findCallRecordings,
+  isRecordable,
   judgeFile,
   keepUntil,
   planPart,
@@ -28,7 +30,7 @@ import {
   UnreadableSound,
   type SoundFile,
 } from './sound-file.ts';
-import type { NewRecording, RecordingChange, RecordingStore } from './store.ts';
+import type { NewRecording, RecordingChange, RecordingStore, UnseenCall } from './store.ts';
 
 export interface KeeperSettings {
   readonly workers: number;
@@ -61,6 +63,8 @@ export interface KeeperParts {
 }
 
 const minute = 60_000;
+/** Calls that are read from the ledger at once. */
+const batchSize = 100;
 /** When a conversion that broke off is tried again. */
 const retryAfterMs = [minute, 10 * minute, 60 * minute];
 const sweepEveryMs = minute;
@@ -77,7 +81,8 @@ export class RecordingKeeper {
   readonly #looks = new Map<string, FileLook>();
   readonly #inWork = new Map<string, Promise<void>>();
   readonly #slowInWork = new Set<string>();
-  readonly #stopping = new AbortController();
+  #ended: UnseenCall[] = [];
+  #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
   #endRest: () => void = () => undefined;
   #isWoken = false;
@@ -89,6 +94,8 @@ export class RecordingKeeper {
   }
 
   async start(): Promise<void> {
+    this.#stopping = new AbortController();
+    this.#sweptAt = -Infinity;
     await this.#parts.folder.prepare();
     this.#loop = this.#run();
   }
@@ -102,8 +109,11 @@ export class RecordingKeeper {
   }
 
   /** A call has ended and stands in the ledger. */
-  async callEnded(source: string, linkedId: string): Promise<void> {
-    await this.#take(source, linkedId);
+  callEnded(call: Call): void {
+    const { clock, settings } = this.#parts;
+    const isOld = call.endedAt !== null && clock.now().getTime() - call.endedAt.getTime() > settings.lookBackMs;
+    if (isOld || !call.conversations.some(isRecordable)) return;
+    this.#ended.push({ source: call.source, linkedId: call.linkedId });
     this.#wake();
   }
 
@@ -118,6 +128,7 @@ export class RecordingKeeper {
       let restMs = longestRestMs;
       try {
         await this.#sweep();
+        await this.#takeEnded();
         await this.#beginDue();
         restMs = await this.#restMs();
         if (this.trouble?.kind === 'database') this.trouble = null;
@@ -154,24 +165,29 @@ export class RecordingKeeper {
     const lookBackMs =
       this.#sweptAt === -Infinity ? settings.lookBackMs : Math.min(settings.lookBackMs, 24 * 60 * minute);
     const calls = await store.unseenCalls(new Date(now - lookBackMs), 500);
-    for (const { source, linkedId } of calls) await this.#take(source, linkedId);
+    this.#ended.push(...calls);
     if ((await store.reviveSkipped()) > 0) this.#parts.announce();
-    if (calls.length < 500) this.#sweptAt = at;
+    this.#sweptAt = calls.length < 500 ? at : at - sweepEveryMs + 2_000;
   }
 
-  async #take(source: string, linkedId: string): Promise<CallRecordings | null> {
-    const [stored] = await this.#parts.calls.load(source, [linkedId]);
-    const found = stored === undefined ? null : findCallRecordings(stored, this.#parts.plan);
-    if (found === null || found.call.endedAt === null) return found;
-    await this.#parts.store.add(
-      found.conversations.flatMap((one) =>
-        // Without an announcement one is expected: where the templates say.
-        (one.files.length === 0 ? [{ path: '', spans: [] }] : one.files).map((file, position) =>
-          this.#describe(found, { file, position, conversation: one }),
-        ),
-      ),
-    );
-    return found;
+  async #takeEnded(): Promise<void> {
+    while (this.#ended.length > 0 && !this.#stopping.signal.aborted) {
+      const { source } = this.#ended[0]!;
+      const batch = this.#ended.filter((one) => one.source === source).slice(0, batchSize);
+      const linkedIds = [...new Set(batch.map(({ linkedId }) => linkedId))];
+      const stored = await this.#parts.calls.load(source, linkedIds);
+      await this.#parts.store.add(stored.flatMap((call) => this.#expected(findCallRecordings(call, this.#parts.plan))));
+      this.#ended = this.#ended.filter((one) => !batch.includes(one));
+    }
+  }
+
+  /** What should be there of an ended call; without an announcement, a file where the templates say. */
+  #expected(found: CallRecordings | null): NewRecording[] {
+    if (found === null || found.call.endedAt === null) return [];
+    return found.conversations.flatMap((conversation) => {
+      const files = conversation.files.length === 0 ? [{ path: '', spans: [] }] : conversation.files;
+      return files.map((file, position) => this.#describe(found, { file, position, conversation }));
+    });
   }
 
   #describe(
@@ -233,7 +249,15 @@ export class RecordingKeeper {
 
   async #process(recording: Recording): Promise<void> {
     const { store, clock } = this.#parts;
-    const found = await this.#take(recording.source, recording.linkedId);
+    const [stored] = await this.#parts.calls.load(recording.source, [recording.linkedId]);
+    const found = stored === undefined ? null : findCallRecordings(stored, this.#parts.plan);
+    // A file that was announced late is one more.
+    const known = (await store.ofCall(recording.source, found?.call.linkedIds ?? [])).map(({ uniqueId, position }) =>
+      [uniqueId, position].join(),
+    );
+    await store.add(
+      this.#expected(found).filter(({ uniqueId, position }) => !known.includes([uniqueId, position].join())),
+    );
     const conversation = found?.conversations.find((one) => one.conversation.uniqueId === recording.uniqueId) ?? null;
     if (found === null || (recording.uniqueId !== null && conversation === null)) {
       await store.change(recording.id, {

@@ -124,11 +124,7 @@ export function createRecordings(parts: RecordingsParts): Recordings {
     },
     watcher: {
       onStage(stage, call) {
-        if (stage !== 'call_ended') return;
-        keeper.callEnded(call.source, call.linkedId).catch((error: unknown) => {
-          // The next round finds it in the ledger.
-          log.warn({ linkedId: call.linkedId, err: error }, 'The recordings of a call are looked for later');
-        });
+        if (stage === 'call_ended') keeper.callEnded(call);
       },
     },
     door: createDoor({

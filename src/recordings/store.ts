@@ -148,32 +148,32 @@ export class RecordingStore {
   /** Adds those that are not there yet. */
   async add(recordings: readonly NewRecording[]): Promise<void> {
     const now = this.#now().getTime();
-    for (const one of recordings) {
-      await this.#db('recordings')
-        .insert({
-          id: one.id,
-          source: one.source,
-          linked_id: one.linkedId,
-          unique_id: one.uniqueId,
-          position: one.position,
-          subject: subjectOf(one),
-          direction: one.direction,
-          client: one.client,
-          extension: one.extension,
-          did: one.did,
-          started_at: one.startedAt.getTime(),
-          call_ended_at: one.callEndedAt.getTime(),
-          state: 'waiting',
-          due_at: one.dueAt.getTime(),
-          attempts: 0,
-          announced_path: one.announcedPath,
-          is_archived: false,
-          keep_until: toTime(one.keepUntil),
-          link_version: 1,
-          created_at: now,
-        })
-        .onConflict(['source', 'linked_id', 'subject'])
-        .ignore();
+    const rows = recordings.map((one) => ({
+      id: one.id,
+      source: one.source,
+      linked_id: one.linkedId,
+      unique_id: one.uniqueId,
+      position: one.position,
+      subject: subjectOf(one),
+      direction: one.direction,
+      client: one.client,
+      extension: one.extension,
+      did: one.did,
+      started_at: one.startedAt.getTime(),
+      call_ended_at: one.callEndedAt.getTime(),
+      state: 'waiting',
+      due_at: one.dueAt.getTime(),
+      attempts: 0,
+      announced_path: one.announcedPath,
+      is_archived: false,
+      keep_until: toTime(one.keepUntil),
+      link_version: 1,
+      created_at: now,
+    }));
+    // SQLite takes no more than so many values at once.
+    for (let at = 0; at < rows.length; at += 50) {
+      const some = rows.slice(at, at + 50);
+      await this.#db('recordings').insert(some).onConflict(['source', 'linked_id', 'subject']).ignore();
     }
   }
 
