@@ -9,7 +9,8 @@ import type { PbxEvent } from '../core/pbx-event.ts';
 import type { CallStore, Log, NumberPlan } from '../core/ports.ts';
 import { CallTracker, defaultTrackerSettings, type CallTrackerParts } from '../core/tracking/call-tracker.ts';
 import { readCapture } from '../pbx/asterisk/capture.ts';
-import { UserFault, type AddCommand, type CliContext } from './context.ts';
+import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
+import { createDryRun, type DryRun } from './dry-run.ts';
 import { quietLog } from './quiet-log.ts';
 import { formatTable } from './table.ts';
 
@@ -22,7 +23,11 @@ export const addReplayCommand: AddCommand = (program, context) => {
     )
     .argument('<files...>', 'files of one phone system; what several tell of the same call is put together')
     .option('--json', 'one JSON document instead of a table')
-    .action(async (files: string[], { json }: { json?: boolean }) => {
+    .option('--dry-run', 'also what would be written to each CRM, by the rules and with every client unknown at first')
+    .option('--hooks', 'with --dry-run: as the installed hooks would have it; post_registration is not run')
+    .action(async (files: string[], { json, dryRun: isDryRun, hooks: withHooks = false }: ReplayOptions) => {
+      if (withHooks && isDryRun !== true)
+        throw new UserFault('--hooks needs --dry-run: replay itself writes to no CRM.', exitCodes.usage);
       const { config } = context.loadConfig();
       const { plan } = createNumbering(config);
       const settings = { source: config.pbx[0]?.name ?? 'asterisk', timeZone: config.installation.timezone };
@@ -35,31 +40,49 @@ export const addReplayCommand: AddCommand = (program, context) => {
           keepsInternal: config.calls.internal === 'keep',
         },
       );
+      const dryRun =
+        isDryRun === true ? await createDryRun(config, { withHooks, env: context.env, log: quietLog }) : null;
       try {
-        await (json === true ? printJsonCalls(calls, context) : printCallTable(calls, context));
+        await (json === true ? printJsonCalls(calls, dryRun, context) : printCallTable(calls, dryRun, context));
       } catch (error) {
         // Unreadable and unrecognised files are the user's to mend; readCapture says what is wrong with them.
         throw error instanceof Error && !(error instanceof TypeError) ? new UserFault(error.message) : error;
+      } finally {
+        await dryRun?.close();
       }
     });
 };
 
-async function printJsonCalls(calls: AsyncIterable<Call>, { stdout }: CliContext): Promise<void> {
+interface ReplayOptions {
+  readonly json?: boolean;
+  readonly dryRun?: boolean;
+  readonly hooks?: boolean;
+}
+
+async function printJsonCalls(
+  calls: AsyncIterable<Call>,
+  dryRun: DryRun | null,
+  { stdout }: CliContext,
+): Promise<void> {
   const write = async (text: string) => {
     if (!stdout.write(text)) await once(stdout, 'drain');
   };
   await write('{"calls":[');
   let isFirst = true;
   for await (const call of calls) {
-    await write(`${isFirst ? '' : ','}\n${JSON.stringify(toReplayJson(call))}`);
+    const writes = dryRun === null ? {} : { writes: await dryRun.writesOf(call) };
+    await write(`${isFirst ? '' : ','}\n${JSON.stringify({ ...toReplayJson(call), ...writes })}`);
     isFirst = false;
   }
-  await write('\n]}\n');
+  await write(dryRun === null ? '\n]}\n' : `\n],"hookFaults":${JSON.stringify(dryRun.faults())}}\n`);
 }
 
-async function printCallTable(calls: AsyncIterable<Call>, context: CliContext): Promise<void> {
+async function printCallTable(calls: AsyncIterable<Call>, dryRun: DryRun | null, context: CliContext): Promise<void> {
   const rows: unknown[][] = [];
+  const writes: unknown[][] = [];
   for await (const call of calls) {
+    for (const { crm, action, ...fields } of (await dryRun?.writesOf(call)) ?? [])
+      writes.push([call.startedAt.toISOString(), call.client, crm, action, JSON.stringify(fields)]);
     for (const [index, one] of call.conversations.entries()) {
       const ofCall =
         index === 0
@@ -80,6 +103,9 @@ async function printCallTable(calls: AsyncIterable<Call>, context: CliContext): 
     'registered',
   ];
   context.print(formatTable(headings, rows));
+  if (dryRun === null) return;
+  context.print(`\nWould be written:\n${formatTable(['call', 'client', 'crm', 'what', 'with'], writes)}`);
+  for (const fault of dryRun.faults()) context.print(`\n${fault}`);
 }
 
 export interface ReplayParts {

@@ -50,7 +50,7 @@ json.dump({"state": "success", "data": ${data}}, sys.stdout)
 `,
     };
   }
-  const data = name === 'need_registration' ? 'result: true' : '';
+  const data = name === 'need_registration' ? ' result: true ' : '';
   const hints = fields.length === 0 || name === 'need_registration' ? '' : ` /* ${fields.join(', ')} */ `;
   const isTyped = language === 'ts';
   return {
@@ -60,7 +60,7 @@ json.dump({"state": "success", "data": ${data}}, sys.stdout)
 // What is left out of the data stays as it was.
 ${isTyped ? `\n${hookTypes(name)}\n` : `// See: ringledger hook schema ${name}\n`}
 export default async function ${toCamel(name)}(${isTyped ? 'input: Input' : 'input'})${isTyped ? ': Promise<Answer>' : ''} {
-  return { state: 'success', data: { ${data}${hints}} };
+  return { state: 'success', data: {${data}${hints}} };
 }
 `,
   };
