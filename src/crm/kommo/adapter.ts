@@ -22,6 +22,8 @@ export interface KommoParts {
   readonly db: Knex;
   readonly numbers: NumberPlan;
   readonly clock: Clock;
+  /** The wait after a 429 that is doubled with each further one; a second. */
+  readonly firstBackOffMs?: number;
 }
 
 /**
@@ -35,7 +37,11 @@ export function createKommoCrm(parts: KommoParts): CrmAdapter {
   const api = new KommoApi({
     address: config.account,
     timeoutMs: config.timeoutMs,
-    pace: new RequestPace({ requestsPerSecond: config.requestsPerSecond, shared: createRequestSlots(db, name) }),
+    pace: new RequestPace({
+      requestsPerSecond: config.requestsPerSecond,
+      shared: createRequestSlots(db, name),
+      firstBackOffMs: parts.firstBackOffMs,
+    }),
     makeTokens(exchange) {
       if (config.oauth === null) return createLongLivedToken(config.longLivedToken!);
       const store = new TokenStore({ db, crm: name, secret: config.oauth.encryptionSecret, clock });

@@ -36,12 +36,20 @@ export function connectKommo(
     readonly clock: FixedClock;
     readonly settings?: Record<string, unknown>;
     readonly requestsPerSecond?: number;
+    readonly firstBackOffMs?: number;
   },
 ): CrmAdapter {
   const access = parts.settings?.['oauth'] === undefined ? { longLivedToken: 'long-lived' } : {};
   const config = kommoConfig.parse({ account: fake.address, ...access, ...hastySettings, ...parts.settings });
   const pace = { ...config, requestsPerSecond: parts.requestsPerSecond ?? 5_000 };
-  return createKommoCrm({ name: 'amo', config: pace, db: parts.db, numbers, clock: parts.clock });
+  return createKommoCrm({
+    name: 'amo',
+    config: pace,
+    db: parts.db,
+    numbers,
+    clock: parts.clock,
+    firstBackOffMs: parts.firstBackOffMs,
+  });
 }
 
 export interface KommoUnderTest extends CrmUnderTest {

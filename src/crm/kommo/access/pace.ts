@@ -31,6 +31,7 @@ const safety = 1.04;
 export class RequestPace {
   readonly #spacingMs: number;
   readonly #shared: SharedSlots | null;
+  readonly #firstBackOffMs: number;
   readonly #queues = new Map<Urgency, Set<Waiting>>(urgencies.map((urgency) => [urgency, new Set()]));
   #nextAtMs = 0;
   #isRunning = false;
@@ -38,8 +39,14 @@ export class RequestPace {
   #backOffUntilMs = 0;
   #halt: { readonly reason: string; readonly untilMs: number } | null = null;
 
-  constructor(options: { readonly requestsPerSecond: number; readonly shared: SharedSlots | null }) {
+  constructor(options: {
+    readonly requestsPerSecond: number;
+    readonly shared: SharedSlots | null;
+    /** The wait after the first 429, doubled with each further one; a second. */
+    readonly firstBackOffMs?: number;
+  }) {
     this.#spacingMs = (1_000 / options.requestsPerSecond) * safety;
+    this.#firstBackOffMs = options.firstBackOffMs ?? 1_000;
     this.#shared = options.shared;
   }
 
@@ -78,7 +85,10 @@ export class RequestPace {
   /** The CRM answered 429. Returns how long everybody waits now. */
   slowDown(retryAfterMs: number | null): number {
     this.#refusals += 1;
-    const ms = Math.min(Math.max(1_000 * 2 ** (this.#refusals - 1), retryAfterMs ?? 0), longestBackOffMs);
+    const ms = Math.min(
+      Math.max(this.#firstBackOffMs * 2 ** (this.#refusals - 1), retryAfterMs ?? 0),
+      longestBackOffMs,
+    );
     this.#backOffUntilMs = Math.max(this.#backOffUntilMs, performance.now() + ms);
     // Another node learns it sooner or later by itself.
     this.#shared?.postpone(ms).catch(() => undefined);
