@@ -1,7 +1,7 @@
 import { localTokenFile, type LoadedConfig } from '../config.ts';
 import { DatabaseUnusable } from '../storage/errors.ts';
 import { CannotListen } from '../web/server.ts';
-import { UserFault, type AddCommand, type CliContext } from './context.ts';
+import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
 import { createSystemdNotice } from './systemd-notice.ts';
 
 export interface RunningService {
@@ -44,7 +44,13 @@ export function createStartCommand({ startService, signals, exit }: StartParts):
         say(context, `${signal}: finishing what is under way.`);
         notice.stopping();
         for (const again of ['SIGTERM', 'SIGINT']) signals.once(again, () => exit(130));
-        await withinDeadline(service.stop());
+        try {
+          await withinDeadline(service.stop());
+        } catch (error) {
+          say(context, error instanceof UserFault ? error.message : String((error as Error).stack));
+          // Whatever still runs would keep the process from ending.
+          return exit(exitCodes.failed);
+        }
         say(context, 'Stopped.');
       });
   };

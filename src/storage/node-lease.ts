@@ -147,7 +147,8 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
     const { openSession } = database;
     if (openSession === null) {
       await gain();
-      await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
+      // It may have been told to stop while it was taking the role.
+      if (!stopping.signal.aborted) await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
       return lose();
     }
     while (!stopping.signal.aborted) {

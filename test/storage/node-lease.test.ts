@@ -48,6 +48,24 @@ describe('the node lease', () => {
       assert.deepEqual(story, ['a has it', 'a lost it']);
     });
 
+    it('can be stopped while the node is taking the role', async () => {
+      const { database } = await makeDatabase();
+      const story: string[] = [];
+      let finishTaking = () => {};
+      const lease = holdNodeLease({
+        database,
+        role: 'pbx:office',
+        log: createKeptLog(),
+        onHeld: () => new Promise((resolve) => (finishTaking = resolve)),
+        onLost: () => void story.push('lost'),
+      });
+      await until(() => lease.isHeld);
+      const stopped = lease.stop();
+      finishTaking();
+      await stopped;
+      assert.deepEqual([lease.isHeld, story], [false, ['lost']]);
+    });
+
     if (kind === 'sqlite') return;
 
     it('lets one node have it at a time, each role by itself', async () => {
