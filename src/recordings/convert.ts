@@ -63,12 +63,16 @@ export function conversionArguments(
   const seconds = (ms: number) => (ms / 1000).toFixed(3);
   const cut = part === null ? [] : ['-ss', seconds(part.fromMs), '-to', seconds(part.toMs)];
   const plain = ['-map', '0:a:0', '-map_metadata', '-1', ...cut];
+  // What is an mp3 already loses nothing.
+  const isMade = container === 'mp3' && part === null;
+  const coding = isMade
+    ? ['-c:a', 'copy']
+    : ['-c:a', 'libmp3lame', '-b:a', `${kilobits * channels}k`, '-ar', String(sampleRate), '-ac', String(channels)];
   const command = ffmpeg()
     .input('pipe:0')
     .inputOptions(['-protocol_whitelist', 'pipe', '-codec_whitelist', decoders, '-f', container])
     .output(`file:${output}`)
-    .outputOptions([...plain, '-c:a', 'libmp3lame', '-b:a', `${kilobits * channels}k`])
-    .outputOptions(['-ar', String(sampleRate), '-ac', String(channels), '-write_xing', '1', '-f', 'mp3'])
+    .outputOptions([...plain, ...coding, '-write_xing', '1', '-f', 'mp3'])
     .output('pipe:1')
     .outputOptions([...plain, '-ar', String(meterRate), '-ac', String(channels), '-f', 's16le']);
   const quiet = ['-hide_banner', '-nostats', '-loglevel', 'error', '-threads', '1', '-n'];

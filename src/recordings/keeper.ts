@@ -166,7 +166,8 @@ export class RecordingKeeper {
       this.#sweptAt === -Infinity ? settings.lookBackMs : Math.min(settings.lookBackMs, 24 * 60 * minute);
     const calls = await store.unseenCalls(new Date(now - lookBackMs), 500);
     this.#ended.push(...calls);
-    if ((await store.reviveSkipped()) > 0) this.#parts.announce();
+    const isMoreOwed = await store.oweForgotten(new Date(now - lookBackMs), this.#parts.crms);
+    if (isMoreOwed || (await store.reviveSkipped()) > 0) this.#parts.announce();
     this.#sweptAt = calls.length < 500 ? at : at - sweepEveryMs + 2_000;
   }
 
@@ -281,7 +282,9 @@ export class RecordingKeeper {
       if (judgement.state !== 'complete') {
         this.#remember(recording.id, look);
         const { state, reason, lookAgainMs } = judgement;
-        await store.change(recording.id, { state, reason, announcedPath: file.path, dueAt: this.#in(lookAgainMs) });
+        const change = { state, reason, announcedPath: file.path, dueAt: this.#in(lookAgainMs) };
+        if (state === 'waiting') await store.change(recording.id, change);
+        else await this.#giveUp(recording, change);
         return;
       }
       this.#looks.delete(recording.id);
@@ -295,10 +298,17 @@ export class RecordingKeeper {
       // Settings and rights may be mended.
       const isOld = clock.now().getTime() - recording.callEndedAt.getTime() > this.#parts.settings.lookBackMs;
       const dueAt = isOld ? null : this.#in(60 * minute);
-      await store.change(recording.id, { state: 'unreadable', reason: error.message, announcedPath: file.path, dueAt });
+      await this.#giveUp(recording, { state: 'unreadable', reason: error.message, announcedPath: file.path, dueAt });
     } finally {
       await opened?.file.close();
     }
+  }
+
+  /** There is none, as far as can be said now; another file of the talk may be its recording then. */
+  async #giveUp(recording: Recording, change: RecordingChange): Promise<void> {
+    const { store, crms, announce } = this.#parts;
+    await store.settle(recording, change, crms);
+    if (recording.state === 'waiting') announce();
   }
 
   /** Keeps the first look at an unchanged file, so that the time it has not changed adds up. */

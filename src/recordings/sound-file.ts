@@ -156,6 +156,7 @@ async function inspectWav(file: FileHandle, bytes: number): Promise<SoundFile> {
     const size = head.readUInt32LE(at + 4);
     const start = at + 8;
     if (name === 'fmt ') {
+      if (start + size > bytes) return empty;
       if (size < 16 || size > 64 || start + size > bytesRead) throw new UnreadableSound('its header is broken');
       fmt = Buffer.from(head.subarray(start, start + size));
     }

@@ -135,6 +135,43 @@ export interface UnseenCall {
   readonly linkedId: string;
 }
 
+/** Owes the link of the conversation's first recording that can be heard, once all before it are known to be none. */
+async function owe(
+  trx: Knex.Transaction,
+  of: { readonly recording: Recording; readonly crms: readonly string[]; readonly now: number },
+): Promise<void> {
+  const conversation = { source: of.recording.source, unique_id: of.recording.uniqueId };
+  const states: { state: RecordingState }[] = await trx('recordings')
+    .where(conversation)
+    .orderBy('position')
+    // Of two that become known at once, the second sees what the first has said.
+    .forUpdate()
+    .select('state');
+  const first = states.find(({ state }) => !['missing', 'empty', 'unreadable', 'removed'].includes(state));
+  if (first?.state !== 'ready' && first?.state !== 'original') return;
+  const debts: { crm: string; call_id: number }[] = await trx('deliveries')
+    .where({ ...conversation, kind: 'conversation' })
+    .whereIn('crm', of.crms)
+    .select('crm', 'call_id');
+  for (const { crm, call_id } of debts) {
+    await trx('deliveries')
+      .insert({
+        ...conversation,
+        crm,
+        kind: 'recording',
+        call_id,
+        state: 'pending',
+        attempts: 0,
+        due_at: of.now,
+        fence: 0,
+        progress: '{}',
+        created_at: of.now,
+      })
+      .onConflict(['source', 'unique_id', 'crm', 'kind'])
+      .ignore();
+  }
+}
+
 /** Recordings in the service's own database; `db` has the tables of `migrations/0004_recordings`. */
 export class RecordingStore {
   readonly #db: Knex;
@@ -214,8 +251,8 @@ export class RecordingStore {
   }
 
   /**
-   * As `change`, and owes the link to these CRMs if they are owed the conversation: both or neither. The conversation's
-   * own delivery is older and goes first.
+   * As `change`, when it is known what becomes of the recording; owes the link to these CRMs if they are owed the
+   * conversation: both or neither. The conversation's own delivery is older and goes first.
    */
   async settle(recording: Recording, change: RecordingChange, crms: readonly string[]): Promise<boolean> {
     const now = this.#now().getTime();
@@ -225,29 +262,7 @@ export class RecordingStore {
         .whereNot('state', 'removed')
         .update(toColumns(change));
       if (changed === 0) return false;
-      if (recording.uniqueId === null || crms.length === 0) return true;
-      const debts: { crm: string; call_id: number }[] = await trx('deliveries')
-        .where({ source: recording.source, unique_id: recording.uniqueId, kind: 'conversation' })
-        .whereIn('crm', crms)
-        .select('crm', 'call_id');
-      for (const { crm, call_id } of debts) {
-        await trx('deliveries')
-          .insert({
-            crm,
-            kind: 'recording',
-            call_id,
-            source: recording.source,
-            unique_id: recording.uniqueId,
-            state: 'pending',
-            attempts: 0,
-            due_at: now,
-            fence: 0,
-            progress: '{}',
-            created_at: now,
-          })
-          .onConflict(['source', 'unique_id', 'crm', 'kind'])
-          .ignore();
-      }
+      if (recording.uniqueId !== null && crms.length > 0) await owe(trx, { recording, crms, now });
       return true;
     });
   }
@@ -413,6 +428,36 @@ export class RecordingStore {
       .where({ crm, source, unique_id: uniqueId, kind: 'conversation' })
       .first('state', 'crm_id');
     return row === undefined ? null : { state: row.state, crmId: row.crm_id };
+  }
+
+  /** Owes links of recordings that were whole before their conversation was owed. */
+  async oweForgotten(since: Date, crms: readonly string[]): Promise<boolean> {
+    if (crms.length === 0) return false;
+    const rows = await this.#db<RecordingRow>('recordings as r')
+      .where('r.ready_at', '>=', since.getTime())
+      .whereIn('r.state', ['ready', 'original'])
+      .whereExists((owed) => {
+        void owed
+          .from('deliveries as c')
+          .select(this.#db.raw('1'))
+          .whereRaw('c.source = r.source and c.unique_id = r.unique_id')
+          .where('c.kind', 'conversation')
+          .whereIn('c.crm', crms)
+          .whereNotExists((known) => {
+            void known
+              .from('deliveries as d')
+              .select(this.#db.raw('1'))
+              .whereRaw('d.source = c.source and d.unique_id = c.unique_id and d.crm = c.crm')
+              .where('d.kind', 'recording');
+          });
+      })
+      .limit(500)
+      .select('r.*');
+    const now = this.#now().getTime();
+    for (const row of rows) {
+      await this.#db.transaction((trx) => owe(trx, { recording: toRecording(row as RecordingRow), crms, now }));
+    }
+    return rows.length > 0;
   }
 
   /** Offers links again that a CRM could not be given because it had refused the conversation, which it has by now. */
