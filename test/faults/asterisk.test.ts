@@ -45,7 +45,7 @@ describe('faults beside a real Asterisk', function () {
     const storage = { kind: 'sqlite', path: join(folder, 'ringledger.db') } as const;
     let service = await ServiceProcess.start(folder, config);
     closing.push(() => service.kill());
-    await lab.script({ '101': [ring(1), answer(), stay()], '102': neverAnswer() });
+    await lab.script({ '101': [ring(1), answer(), stay()], '102': [neverAnswer()] });
     const restart = async (downMs: number) => {
       await service.kill();
       await delay(downMs);
@@ -102,7 +102,7 @@ describe('faults beside a real Asterisk', function () {
     const isConnected = async () =>
       (await service.app.status()).some((part) => part.part === 'lab: AMI events' && part.health === 'ok');
     await until(isConnected);
-    await lab.script({ '101': [ring(0.5), answer(), stay()], '102': neverAnswer() });
+    await lab.script({ '101': [ring(0.5), answer(), stay()], '102': [neverAnswer()] });
     await lab.call({ from: client(11), to: '7000001' });
     await lab.call({ from: client(12), to: '7000016' });
     const open = async (): Promise<readonly Call[]> => (await service.calls()).filter((call) => call.endedAt === null);
