@@ -6,9 +6,17 @@ import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const stamp = join(root, 'dist', '.built');
-const sources = ['agi', 'src', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const sources = [
+  'agi',
+  'src',
+  'migrations',
+  'scripts/build-ui.mjs',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 
-if (!existsSync(stamp) || newestOf(sources.map((name) => join(root, name))) > statSync(stamp).mtimeMs) build();
+if (!existsSync(stamp) || newestOf(sources.map((name) => join(root, name))) > statSync(stamp).mtimeMs) await build();
 
 function newestOf(paths) {
   return Math.max(
@@ -22,7 +30,7 @@ function newestOf(paths) {
   );
 }
 
-function build() {
+async function build() {
   console.error('Compiling …');
   // What was removed from the sources must not live on.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -35,5 +43,7 @@ function build() {
     console.error('The sources do not compile.');
     process.exit(1);
   }
+  const { buildUi } = await import('./build-ui.mjs');
+  await buildUi();
   writeFileSync(stamp, '');
 }

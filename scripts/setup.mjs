@@ -45,6 +45,8 @@ function installSystemParts() {
   const wanted = [
     { name: 'debootstrap', shownBy: ['/usr/sbin/debootstrap', '/usr/sbin/asterisk'] },
     { name: 'postgresql', shownBy: ['/usr/lib/postgresql'], containing: 'initdb' },
+    { name: 'php-cli', shownBy: ['/usr/bin/php'] },
+    { name: 'chromium', shownBy: ['/usr/bin/chromium'] },
     { name: 'ffmpeg', shownBy: ['/usr/bin/ffmpeg', '/usr/local/bin/ffmpeg'] },
   ];
   const missing = wanted.filter((part) => !part.shownBy.some((path) => isThere(path, part.containing)));

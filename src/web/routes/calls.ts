@@ -1,13 +1,15 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Call, CallResult, Conversation, Direction } from '../../core/call.ts';
-import { callSortColumns, conversationSortColumns } from '../../core/ledger-queries.ts';
+import { callSortColumns, conversationSortColumns, type Page } from '../../core/ledger-queries.ts';
 import type { Delivery } from '../../core/ports.ts';
+import { createCsvLine, csvHead } from '../calls-csv.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
 import type { Door } from '../door.ts';
 import type { KnownContact } from '../ports.ts';
-import { showTo } from '../visitor.ts';
+import { showTo, type Visitor } from '../visitor.ts';
 import { deliveryStates, showDelivery } from './deliveries.ts';
 
 export const directions = ['inbound', 'outbound', 'internal'] as const satisfies readonly Direction[];
@@ -52,6 +54,9 @@ const conversationQuery = z.strictObject({
 });
 const callIdentity = z.strictObject({ source: shortText, linkedId: shortText });
 
+/** More rows than this no spreadsheet takes. */
+const csvLimit = 1_000_000;
+
 /** A row of the list; `contact` is what the CRMs' mirrors know of the number. */
 export interface ListedCall extends Call {
   readonly contact?: KnownContact | null;
@@ -69,9 +74,9 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
   // A number that cannot be read as one is looked for as it was typed, and not found.
   const toClient = (typed: string | undefined) => (typed === undefined ? undefined : (toClientNumber(typed) ?? typed));
 
-  api.get('/calls', async (request) => {
-    const { sort, limit, after, client, result, open, registered, ...rest } = parseInput(callQuery, request.query);
-    const visitor = door.visitorOf(request);
+  /** A page as this visitor may see it. */
+  async function listFor(visitor: Visitor, query: unknown): Promise<Page<ListedCall>> {
+    const { sort, limit, after, client, result, open, registered, ...rest } = parseInput(callQuery, query);
     const page = await ledger.listCalls({
       ...pageRequest({ sort, limit, after }),
       ...rest,
@@ -82,6 +87,28 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
       ...(visitor.extensions === null ? {} : { extensions: visitor.extensions }),
     });
     return { ...page, items: page.items.flatMap((call) => showTo(visitor, call) ?? []).map(withContact) };
+  }
+
+  api.get('/calls', async (request) => listFor(door.visitorOf(request), request.query));
+
+  // All pages, one after the other: neither the memory nor the database is asked for everything at once.
+  api.get('/calls.csv', async (request, reply) => {
+    const visitor = door.visitorOf(request);
+    const query = { ...(request.query as object), limit: '500' };
+    const first = await listFor(visitor, query);
+    const toLine = createCsvLine(own?.timeZone ?? 'UTC');
+    async function* lines(): AsyncGenerator<string> {
+      yield csvHead;
+      for (let page = first, count = 0; ;) {
+        yield page.items.map(toLine).join('');
+        count += page.items.length;
+        if (page.nextCursor === null || count >= csvLimit) return;
+        page = await listFor(visitor, { ...query, after: page.nextCursor });
+      }
+    }
+    reply.header('content-type', 'text/csv; charset=utf-8');
+    reply.header('content-disposition', 'attachment; filename="calls.csv"');
+    return reply.send(Readable.from(lines()));
   });
 
   api.get('/calls/:source/:linkedId', async (request) => {

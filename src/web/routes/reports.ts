@@ -2,13 +2,19 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { MissedClient } from '../../core/call-reports.ts';
 import type { Door } from '../door.ts';
+import { toClickFault } from '../click-fault.ts';
 import { parseInput, WebFault } from '../fault.ts';
 import type { InterfaceParts, KnownContact } from '../ports.ts';
+import { collectStatus } from './status.ts';
 import { moment } from '../query.ts';
 
 const longestMs = 400 * 86_400_000;
 const period = { from: moment, to: moment };
 const periodQuery = z.strictObject(period);
+const callBack = z.strictObject({
+  number: z.string().min(1).max(64),
+  extension: z.string().regex(/^[0-9*#]{1,15}$/, 'is not an extension'),
+});
 const completenessQuery = z.strictObject({
   ...period,
   /** Minutes that local time is ahead of UTC: where a day begins. */
@@ -28,6 +34,28 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
     return { items: items.map((item): MissedRow => ({ ...item, contact: contactOf(item.client) })) };
   });
 
+  // As `/click-to-call`, from a phone of those whose calls the visitor sees.
+  api.post('/call-back', async (request, reply) => {
+    const { number, extension } = parseInput(callBack, request.body);
+    const { name, extensions } = door.visitorOf(request);
+    if (extensions !== null && !extensions.includes(extension))
+      throw new WebFault(403, 'not_allowed', 'This extension is not yours.');
+    const click = { employeeId: null, extension, number, clientName: null, did: null };
+    try {
+      const requestData = { number, extension };
+      const state = await door.parts.clickToCall.start({
+        ...click,
+        requester: `web:${name}`,
+        crmUser: null,
+        requestData,
+      });
+      reply.code(202);
+      return state;
+    } catch (error) {
+      throw toClickFault(error);
+    }
+  });
+
   api.get('/overview', async (request) => {
     const span = within(parseInput(periodQuery, request.query));
     return reports.overview({ ...span, extensions: door.visitorOf(request).extensions });
@@ -44,6 +72,7 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
   api.get('/staff', async () => ({
     items: own.staff().map(({ id, name, extensions, isActive }) => ({ id, name, extensions, isActive })),
   }));
+  api.get('/parts', async () => ({ items: await collectStatus(door.parts) }));
   api.get('/doctor', async () => ({ items: await own.examine() }));
   api.get('/dialplan', async () => own.dialplan());
 }

@@ -40,7 +40,7 @@ function mayLookInside(request: FastifyRequest, door: Door): boolean {
 }
 
 /** All parts' lines. A provider that fails or takes too long is an error line of its own, never a failed answer. */
-async function collectStatus({ statusProviders, log }: WebParts): Promise<readonly PartStatus[]> {
+export async function collectStatus({ statusProviders, log }: WebParts): Promise<readonly PartStatus[]> {
   const collected = await Promise.all(
     statusProviders.map(async (provider): Promise<readonly PartStatus[]> => {
       try {

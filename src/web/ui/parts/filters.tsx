@@ -1,0 +1,81 @@
+import { useEffect } from 'preact/hooks';
+import { recalled, remember } from '../preferences.ts';
+import { addressOf, go, place } from '../router.ts';
+
+export type Filters = Readonly<Record<string, string>>;
+
+/** Filters stand in the address, so that a link shows the same; coming back without any brings the last ones. */
+export function useFilters(screen: string): {
+  readonly filters: Filters;
+  readonly set: (change: Record<string, string>) => void;
+  readonly clear: () => void;
+} {
+  const { query } = place.value;
+  useEffect(() => {
+    const kept = recalled(`filters.${screen}`);
+    if (Object.keys(query).length > 0 || kept === null) return;
+    const params = Object.fromEntries(new URLSearchParams(kept));
+    if (Object.keys(params).length > 0) go(addressOf(screen, params), { isStep: false });
+  }, [screen]);
+  const show = (wanted: Filters) => {
+    const address = addressOf(screen, wanted);
+    remember(`filters.${screen}`, address.split('?')[1] ?? '');
+    go(address, { isStep: false });
+  };
+  return {
+    filters: query,
+    set: (change) =>
+      show(Object.fromEntries(Object.entries({ ...query, ...change }).filter(([, value]) => value !== ''))),
+    clear: () => show({}),
+  };
+}
+
+interface FieldProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onChange: (value: string) => void;
+}
+
+export function Choice({
+  label,
+  value,
+  onChange,
+  options,
+}: FieldProps & { readonly options: readonly (readonly [string, string])[] }) {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map(([word, text]) => (
+          <option key={word} value={word}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Takes effect when the person leaves the field or presses Enter. */
+export function TextField({
+  label,
+  value,
+  onChange,
+  type = 'text',
+  width,
+  placeholder,
+}: FieldProps & { readonly type?: 'text' | 'date' | 'datetime-local'; readonly width?: 'narrow'; readonly placeholder?: string }) {
+  return (
+    <label class={`field ${width ?? ''}`}>
+      <span>{label}</span>
+      <input
+        type={type as 'text'}
+        value={value}
+        placeholder={placeholder}
+        maxLength={100}
+        autocomplete="off"
+        onChange={(event) => onChange(event.currentTarget.value.trim())}
+      />
+    </label>
+  );
+}

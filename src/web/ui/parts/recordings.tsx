@@ -1,0 +1,72 @@
+import { useRef, useState } from 'preact/hooks';
+import { ask } from '../api.ts';
+import { showDuration } from '../format.ts';
+import { t } from '../i18n/words.ts';
+import { useLoaded } from './loading.tsx';
+
+interface ShownRecording {
+  readonly id: string;
+  readonly uniqueId: string | null;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly durationMs: number | null;
+  readonly link: string | null;
+}
+
+/** The sound of a call. Without recordings, or where they are switched off, nothing is shown. */
+export function Recordings({ path }: { readonly path: string }) {
+  const loaded = useLoaded(path, (signal) =>
+    ask<{ items: readonly ShownRecording[] }>(`${path}/recordings`, { signal }),
+  );
+  const items = (loaded.value?.items ?? []).filter(({ state }) => state !== 'removed');
+  return (
+    <>
+      {items.map((recording) => (
+        <Player key={recording.id} recording={recording} />
+      ))}
+    </>
+  );
+}
+
+const speeds = [1, 1.5, 2];
+
+function Player({ recording }: { readonly recording: ShownRecording }) {
+  const sound = useRef<HTMLAudioElement>(null);
+  const [speed, setSpeed] = useState(1);
+  const { link, durationMs, reason, state } = recording;
+  // The link is made for CRMs and names the public address; this page stands on the same server whatever it is called.
+  const url = link === null ? null : new URL(link, location.href);
+  if (url === null || state !== 'ready') return <p class="quiet small">{reason ?? t('recording.notReady')}</p>;
+  const seek = (seconds: number) => {
+    if (sound.current !== null) sound.current.currentTime = Math.max(0, sound.current.currentTime + seconds);
+  };
+  const play = (next: number) => {
+    setSpeed(next);
+    if (sound.current !== null) sound.current.playbackRate = next;
+  };
+  return (
+    <section class="conversation" aria-label={t('recording.title')}>
+      <header>
+        <strong>{t('recording.title')}</strong>
+        {durationMs !== null && <span class="quiet small">{showDuration(durationMs / 1000)}</span>}
+        <span class="row">
+          <button class="plain" onClick={() => seek(-10)}>
+            −10
+          </button>
+          <button class="plain" onClick={() => seek(10)}>
+            +10
+          </button>
+          {speeds.map((one) => (
+            <button class="plain" key={one} aria-pressed={speed === one} onClick={() => play(one)}>
+              {one}×
+            </button>
+          ))}
+          <a href={`${url.pathname}${url.search}${url.search === '' ? '?' : '&'}download=1`} download>
+            {t('recording.download')}
+          </a>
+        </span>
+      </header>
+      <audio ref={sound} controls preload="none" src={url.pathname + url.search} />
+    </section>
+  );
+}

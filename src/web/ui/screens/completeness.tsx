@@ -1,0 +1,86 @@
+import type { CompletenessCount } from '../../../core/call-reports.ts';
+import { ask } from '../api.ts';
+import { offsetMinutes, showCount, showDay } from '../format.ts';
+import { t } from '../i18n/words.ts';
+import { useFilters } from '../parts/filters.tsx';
+import { Await, useLoaded } from '../parts/loading.tsx';
+import { PeriodFields, periodOf } from '../parts/period.tsx';
+import { Empty, ScreenHead } from '../parts/screen-head.tsx';
+import { addressOf } from '../router.ts';
+
+const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;
+
+/** Day by day: what the PBX had, and what each CRM has of it. */
+export function Completeness() {
+  const { filters, set } = useFilters('completeness');
+  const period = periodOf(filters, 14);
+  const query = { ...period.query, offset: offsetMinutes(new Date(period.query.from)) };
+  const loaded = useLoaded(JSON.stringify(query), (signal) =>
+    ask<{ items: readonly CompletenessCount[] }>('completeness', { query, signal }),
+  );
+  return (
+    <>
+      <ScreenHead title={t('screen.completeness')} about={t('completeness.about')} />
+      <div class="filters">
+        <PeriodFields period={period} set={set} />
+      </div>
+      <Await loaded={loaded}>
+        {({ items }) => (
+          <div class="sheet scroll">
+            {items.length === 0 ? (
+              <Empty>{t('completeness.none')}</Empty>
+            ) : (
+              <table>
+                <thead>
+                  <tr>
+                    <th>{t('column.day')}</th>
+                    <th>{t('filter.crm')}</th>
+                    {figures.map((figure) => (
+                      <th key={figure} class="right">
+                        {t(`completeness.${figure}`)}
+                      </th>
+                    ))}
+                    <th>{t('completeness.state')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((line) => {
+                    const lacking = line.rejected + line.missing;
+                    return (
+                      <tr class="line" key={line.day + line.crm}>
+                        <td class="number">{showDay(line.day)}</td>
+                        <td>{line.crm}</td>
+                        {figures.map((figure) => (
+                          <td key={figure} class="right number">
+                            {figure === 'rejected' && line.rejected > 0 ? (
+                              <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
+                                {showCount(line.rejected)}
+                              </a>
+                            ) : line[figure] === 0 ? (
+                              <span class="quiet">0</span>
+                            ) : (
+                              showCount(line[figure])
+                            )}
+                          </td>
+                        ))}
+                        <td>
+                          {lacking > 0 ? (
+                            <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
+                          ) : line.pending > 0 ? (
+                            <span class="badge warn">{t('completeness.underWay')}</span>
+                          ) : (
+                            <span class="badge good">{t('completeness.whole')}</span>
+                          )}
+                        </td>
+                      </tr>
+                    );
+                  })}
+                </tbody>
+              </table>
+            )}
+          </div>
+        )}
+      </Await>
+    </>
+  );
+}

@@ -1,0 +1,67 @@
+import type { PartStatus } from '../../../core/ports.ts';
+import type { Examination } from '../../ports.ts';
+import { ask } from '../api.ts';
+import { t } from '../i18n/words.ts';
+import { Badge } from '../parts/badge.tsx';
+import { Await, useLoaded } from '../parts/loading.tsx';
+import { ScreenHead } from '../parts/screen-head.tsx';
+
+/** How each part does now, and what the doctor finds wrong with the installation. */
+export function HealthScreen() {
+  const parts = useLoaded('parts', (signal) => ask<{ items: readonly PartStatus[] }>('parts', { signal }));
+  const doctor = useLoaded('doctor', (signal) => ask<{ items: readonly Examination[] }>('doctor', { signal }));
+  const order = ['error', 'warning', 'unknown', 'ok'];
+  return (
+    <>
+      <ScreenHead title={t('screen.health')} about={t('health.about')}>
+        <button
+          onClick={() => {
+            parts.reload();
+            doctor.reload();
+          }}
+        >
+          {t('action.refresh')}
+        </button>
+      </ScreenHead>
+      <div class="stack">
+        <section>
+          <h2>{t('health.now')}</h2>
+          <Await loaded={parts}>
+            {({ items }) => (
+              <ul class="sheet findings">
+                {items.map(({ part, health, message }, index) => (
+                  <li key={index}>
+                    <Badge kind="health" word={health} />
+                    <div class="words">
+                      <strong>{part}</strong> <span class="quiet">{message}</span>
+                    </div>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </Await>
+        </section>
+        <section>
+          <h2>{t('health.doctor')}</h2>
+          <Await loaded={doctor}>
+            {({ items }) => (
+              <ul class="sheet findings">
+                {[...items]
+                  .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
+                  .map(({ check, state, message, mend }, index) => (
+                    <li key={index}>
+                      <Badge kind="health" word={state} />
+                      <div class="words">
+                        <strong>{check}</strong> {message}
+                        {mend !== null && <p class="mend">→ {mend}</p>}
+                      </div>
+                    </li>
+                  ))}
+              </ul>
+            )}
+          </Await>
+        </section>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,207 @@
+import { Fragment } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { ListedCall } from '../../routes/calls.ts';
+import { queryText, type Query } from '../api.ts';
+import { dayOf, showDay, showDuration, showTime, startOfDay } from '../format.ts';
+import { t, tWord } from '../i18n/words.ts';
+import { Badge } from '../parts/badge.tsx';
+import { CallDetail } from '../parts/call-detail.tsx';
+import { Client } from '../parts/client.tsx';
+import { Choice, TextField, useFilters, type Filters } from '../parts/filters.tsx';
+import { Icon } from '../parts/icon.tsx';
+import { PagesFoot, usePages } from '../parts/pages.tsx';
+import { Empty, ScreenHead } from '../parts/screen-head.tsx';
+import { loadStaff, showExtension } from '../parts/staff.ts';
+import { isAdmin } from '../session.ts';
+import type { Wire } from '../wire.ts';
+
+const directions = ['inbound', 'outbound', 'internal'];
+const results = [
+  'answered',
+  'missed',
+  'no_answer',
+  'busy',
+  'cancelled',
+  'rejected',
+  'failed',
+  'not_found',
+  'voicemail',
+];
+const states = ['pending', 'delivered', 'rejected', 'skipped'];
+
+/** What the address says, as the server is asked. */
+function toQuery(filters: Filters): Query {
+  const { from, to, number, extension, did, direction, result, registered, reason, state } = filters;
+  return {
+    from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
+    to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
+    number,
+    extension,
+    did,
+    direction,
+    result,
+    registered,
+    reason,
+    deliveryState: state,
+  };
+}
+
+/** One row for each call; what became of it opens below. */
+export function Ledger() {
+  const { filters, set, clear } = useFilters('calls');
+  const query = toQuery(filters);
+  const pages = usePages<ListedCall>('calls', query);
+  const [opened, setOpened] = useState<string | null>(null);
+  useEffect(loadStaff, []);
+  useEffect(() => setOpened(filters.call ?? null), [filters.call]);
+  const field = (name: string) => ({ value: filters[name] ?? '', onChange: (value: string) => set({ [name]: value }) });
+  const all = [['', t('filter.all')] as const];
+  let day = '';
+  return (
+    <>
+      <ScreenHead title={t('screen.calls')}>
+        <a class="button" href={`/api/v1/calls.csv${queryText(query)}`} download="calls.csv">
+          {t('action.csv')}
+        </a>
+      </ScreenHead>
+      <div class="filters" role="search">
+        <TextField label={t('filter.from')} type="date" {...field('from')} />
+        <TextField label={t('filter.to')} type="date" {...field('to')} />
+        <TextField label={t('filter.number')} {...field('number')} placeholder={t('filter.lastDigits')} />
+        <TextField label={t('filter.extension')} width="narrow" {...field('extension')} />
+        <TextField label={t('filter.did')} width="narrow" {...field('did')} />
+        <Choice
+          label={t('filter.direction')}
+          {...field('direction')}
+          options={[...all, ...directions.map((word) => [word, tWord('direction', word)] as const)]}
+        />
+        <Choice
+          label={t('filter.result')}
+          {...field('result')}
+          options={[...all, ...results.map((word) => [word, tWord('result', word)] as const)]}
+        />
+        <Choice
+          label={t('filter.registered')}
+          {...field('registered')}
+          options={[...all, ['true', t('filter.yes')], ['false', t('filter.no')]]}
+        />
+        {isAdmin() && (
+          <Choice
+            label={t('filter.crmState')}
+            {...field('state')}
+            options={[...all, ...states.map((word) => [word, tWord('state', word)] as const)]}
+          />
+        )}
+        {Object.keys(filters).length > 0 && (
+          <button class="plain" onClick={clear}>
+            {t('filter.clear')}
+          </button>
+        )}
+      </div>
+      {pages.rows !== null && (
+        <div class="sheet">
+          {pages.rows.length === 0 ? (
+            <Empty>{t('calls.none')}</Empty>
+          ) : (
+            <table class="cards">
+              <thead>
+                <tr>
+                  <th>
+                    <span class="sr">{t('calls.open')}</span>
+                  </th>
+                  <th>{t('column.time')}</th>
+                  <th>{t('column.client')}</th>
+                  <th>{t('column.direction')}</th>
+                  <th>{t('column.employee')}</th>
+                  <th>{t('column.result')}</th>
+                  <th class="right">{t('column.waiting')}</th>
+                  <th class="right">{t('column.talk')}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {pages.rows.map((call) => {
+                  const key = `${call.source}/${call.linkedId}`;
+                  const isNewDay = day !== (day = dayOf(call.startedAt));
+                  return (
+                    <Fragment key={key}>
+                      {isNewDay && (
+                        <tr class="day">
+                          <td colSpan={8}>{showDay(call.startedAt)}</td>
+                        </tr>
+                      )}
+                      <Row
+                        call={call}
+                        isOpen={opened === key}
+                        onToggle={() => setOpened(opened === key ? null : key)}
+                      />
+                      {opened === key && (
+                        <tr class="detail">
+                          <td colSpan={8}>
+                            <CallDetail source={call.source} linkedId={call.linkedId} />
+                          </td>
+                        </tr>
+                      )}
+                    </Fragment>
+                  );
+                })}
+              </tbody>
+            </table>
+          )}
+        </div>
+      )}
+      <PagesFoot pages={pages} />
+    </>
+  );
+}
+
+const wayIcons = { inbound: 'in', outbound: 'out', internal: 'inner' } as const;
+
+function Row({
+  call,
+  isOpen,
+  onToggle,
+}: {
+  readonly call: Wire<ListedCall>;
+  readonly isOpen: boolean;
+  readonly onToggle: () => void;
+}) {
+  const answered = call.conversations.filter(({ answeredAt }) => answeredAt !== null);
+  const asked = answered.length > 0 ? answered : call.conversations;
+  const names = [...new Set(asked.map(({ extension }) => extension))].filter((extension) => extension !== null);
+  const talk = call.conversations.reduce((sum, { duration }) => sum + duration, 0);
+  const waiting = answered[0]?.waiting ?? call.conversations[0]?.waiting ?? 0;
+  return (
+    <tr
+      class={isOpen ? 'line open' : 'line'}
+      onClick={(event) => (event.target as Element).closest('a,button') === null && onToggle()}
+    >
+      <td class="off">
+        <button class="expander" aria-expanded={isOpen} aria-label={t('calls.open')} onClick={onToggle}>
+          <Icon name="down" />
+        </button>
+      </td>
+      <td class="number">{showTime(call.startedAt)}</td>
+      <td class="wide">
+        <Client number={call.client} callerName={call.clientName} contact={call.contact} />
+      </td>
+      <td class="off">
+        <span class="way" title={call.did ?? ''}>
+          <Icon name={wayIcons[call.direction]} />
+          {tWord('direction', call.direction)}
+        </span>
+      </td>
+      <td>
+        {names.slice(0, 2).map((extension) => (
+          <div key={extension}>{showExtension(extension)}</div>
+        ))}
+        {names.length > 2 && <div class="quiet small">{t('calls.andMore', { count: names.length - 2 })}</div>}
+        {names.length === 0 && <span class="quiet">{t(call.isIvr ? 'calls.nobodyRang' : 'extension.none')}</span>}
+      </td>
+      <td class="end">
+        {call.endedAt === null ? <Badge kind="state" word="lasts" /> : <Badge kind="result" word={call.result} />}
+      </td>
+      <td class="right number off">{showDuration(waiting)}</td>
+      <td class="right number off">{talk > 0 ? showDuration(talk) : ''}</td>
+    </tr>
+  );
+}
