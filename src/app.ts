@@ -27,6 +27,7 @@ import type {
   PbxEventSink,
   PbxSource,
 } from './core/ports.ts';
+import { createIncomingCards } from './core/incoming-card.ts';
 import { createConversationHandler } from './core/registration.ts';
 import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
 import { crmKinds } from './crm/index.ts';
@@ -110,7 +111,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         db: database.knex,
         numbers: plan,
         clock,
+        publicUrl: config.http.publicUrl,
+        staff: () => directory.all(),
       });
+      undo.push(() => built.adapter.close?.());
+      undo.push(() => built.adapter.close?.());
       return { entry, ...built, mirror: new ContactMirror() };
     });
     const book = crms.find((crm) => crm.book !== undefined)?.book ?? null;
@@ -173,24 +178,30 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         recordings === null ? [] : [[entry.name, recordings.deliveryHandler(adapter)] as const],
       ),
     );
+    const destinations = crms.map(({ entry, adapter, mirror }) => ({
+      crm: adapter,
+      hooks: hooks.forCrm(entry.name),
+      installation: {
+        crm: entry.name,
+        rules: readRules(config, entry.registration ?? config.registration, plan),
+        staff: directory,
+        numbers: plan,
+        timeZone: config.installation.timezone,
+      },
+      users: () => usersOf.get(entry.name) ?? [],
+      knownContact: (number: string) => mirror.find(number),
+    }));
     const handlers = new Map(
-      crms.map(({ entry, adapter }) => [
-        entry.name,
+      destinations.map((destination) => [
+        destination.crm.name,
         createConversationHandler({
-          crm: adapter,
-          ledger: recordings === null ? callStore : recordings.ledgerFor(adapter, callStore),
-          hooks: hooks.forCrm(entry.name),
-          installation: {
-            crm: entry.name,
-            rules: readRules(config, entry.registration ?? config.registration, plan),
-            staff: directory,
-            numbers: plan,
-            timeZone: config.installation.timezone,
-          },
-          users: () => usersOf.get(entry.name) ?? [],
+          ...destination,
+          ledger: recordings === null ? callStore : recordings.ledgerFor(destination.crm, callStore),
         }),
       ]),
     );
+    const cards = createIncomingCards({ crms: destinations, clock, log });
+    undo.push(() => cards.stop());
     const handle: DeliveryHandler = async (delivery, context) => {
       const handler = (delivery.kind === 'recording' ? recordingHandlers : handlers).get(delivery.crm);
       if (handler === undefined) return { skip: `nothing here delivers ${delivery.kind} to ${delivery.crm}` };
@@ -200,6 +211,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       store: deliveryStore,
       handle: (delivery, context) => countedAttempt(metrics, delivery.crm, () => handle(delivery, context)),
       crms: crmNames,
+      concurrencyOf: (name) => crms.find((crm) => crm.entry.name === name)?.concurrency ?? null,
       node: `${config.installation.name}@${hostname()}`,
       clock,
       log,
@@ -226,7 +238,12 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       plan,
       clock,
       log,
-      watchers: [metrics.callWatcher, live.callWatcher, clickToCall, ...(recordings === null ? [] : [recordings.watcher])],
+      watchers: [
+        metrics.callWatcher,
+        live.callWatcher,
+        clickToCall,
+        ...(recordings === null ? [] : [recordings.watcher]),
+      ],
       screen: createScreen(readRules(config, config.registration, plan).lists),
       settings: { ...defaultTrackerSettings, keepsInternal: config.calls.internal === 'keep' },
     });
@@ -246,6 +263,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
 
     await runner.start();
     undo.push(() => runner.stop());
+    undo.push(() => Promise.all(crms.map((crm) => crm.finish?.())));
     if (recordings !== null) {
       // Converting is for one node at a time; links and deliveries are answered by all.
       const { start, stop } = recordings;

@@ -71,6 +71,12 @@ const ofEveryCrm = {
 const localCrmEntry = z.strictObject({ ...ofEveryCrm, kind: z.literal('local'), settings: crmKinds.local.config });
 const kommoCrmEntry = z.strictObject({ ...ofEveryCrm, kind: z.literal('kommo'), settings: crmKinds.kommo.config });
 
+const retailcrmEntry = z.strictObject({
+  ...ofEveryCrm,
+  kind: z.literal('retailcrm'),
+  settings: crmKinds.retailcrm.config,
+});
+
 const logConfig = z
   .strictObject({
     level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -87,7 +93,7 @@ export const configSchema = z.strictObject({
   users: z.array(userConfig).default([]),
   calls: callsConfig,
   crm: z
-    .array(z.discriminatedUnion('kind', [localCrmEntry, kommoCrmEntry]))
+    .array(z.discriminatedUnion('kind', [localCrmEntry, kommoCrmEntry, retailcrmEntry]))
     .default([{ name: 'local', kind: 'local', settings: crmKinds.local.config.parse(undefined), registration: null }]),
   registration: registrationConfig,
   agi: agiServerConfig,

@@ -17,6 +17,8 @@ export interface DeliveryRunnerOptions {
   readonly log: Log;
   /** Deliveries of one CRM in work at once; 4. */
   readonly concurrency?: number;
+  /** Of one CRM, where it differs. */
+  readonly concurrencyOf?: (crm: string) => number | null;
   /** A node that is silent for longer than this has lost its deliveries; renewed three times in this span; a minute. */
   readonly leaseMs?: number;
   /** How often a CRM without news is looked at; a second. */
@@ -44,7 +46,7 @@ export function createDeliveryRunner(options: DeliveryRunnerOptions): DeliveryRu
     createCrmLoop({
       ...shared,
       crm,
-      concurrency: options.concurrency ?? 4,
+      concurrency: options.concurrencyOf?.(crm) ?? options.concurrency ?? 4,
       leaseMs: options.leaseMs ?? 60_000,
       pollMs: options.pollMs ?? 1_000,
       drainMs: options.drainMs ?? 10_000,

@@ -186,6 +186,8 @@ export interface ConversationRegistration {
  */
 export interface CrmAdapter {
   readonly name: string;
+  /** True: cards are shown and hidden for outgoing calls too; else only for incoming ones. */
+  readonly showsOutgoingCalls?: boolean;
   /** Settings, rights and the fields we need; what is wrong and how to mend it. */
   check(): Promise<readonly PartStatus[]>;
   /**

@@ -21,7 +21,7 @@ export interface LocalCrmParts {
 
 /** What the built-in CRM can do as a CRM like any other. */
 export type LocalCrmAdapter = Required<
-  Omit<CrmAdapter, 'showIncomingCall' | 'hideIncomingCall' | 'setUserStatus' | 'close'>
+  Omit<CrmAdapter, 'showsOutgoingCalls' | 'showIncomingCall' | 'hideIncomingCall' | 'setUserStatus' | 'close'>
 >;
 
 export interface LocalCrm {
