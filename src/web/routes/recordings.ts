@@ -50,24 +50,29 @@ const single = (header: string | string[] | undefined) => (Array.isArray(header)
 export function addRecordingLinkRoute(app: FastifyInstance, { parts }: Door): void {
   const recordings = parts.recordings ?? null;
 
-  app.get<{ Params: { id: string } }>('/r/:id', { exposeHeadRoute: true }, async (request, reply) => {
-    reply.headers({
-      // CRMs play it in their own pages.
-      'cross-origin-resource-policy': 'cross-origin',
-      'access-control-allow-origin': '*',
-      'access-control-expose-headers': 'content-range, content-length, accept-ranges, etag',
-      'content-security-policy': "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
-      'x-robots-tag': 'noindex',
-    });
-    const query = request.query as Record<string, unknown>;
-    const answer: RecordingAnswer =
-      recordings === null ? { kind: 'not-found' } : await recordings.open(request.params.id, query);
-    if (answer.kind !== 'content') return sendPage(reply, answer);
-    return sendContent(request, reply, {
-      ...answer,
-      recordings: recordings!,
-      isDownload: query['download'] !== undefined,
-    });
+  // HEAD here and not made of GET by the server: that would tell the length of no body.
+  app.route<{ Params: { id: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/r/:id',
+    handler: async (request, reply) => {
+      reply.headers({
+        // CRMs play it in their own pages.
+        'cross-origin-resource-policy': 'cross-origin',
+        'access-control-allow-origin': '*',
+        'access-control-expose-headers': 'content-range, content-length, accept-ranges, etag',
+        'content-security-policy': "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors *",
+        'x-robots-tag': 'noindex',
+      });
+      const query = request.query as Record<string, unknown>;
+      const answer: RecordingAnswer =
+        recordings === null ? { kind: 'not-found' } : await recordings.open(request.params.id, query);
+      if (answer.kind !== 'content') return sendPage(reply, answer);
+      return sendContent(request, reply, {
+        ...answer,
+        recordings: recordings!,
+        isDownload: query['download'] !== undefined,
+      });
+    },
   });
 }
 
