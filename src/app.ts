@@ -50,9 +50,11 @@ import { createWebUserStore } from './storage/web-user-store.ts';
 import { builtBundleFolder, loadBundle } from './web/bundle.ts';
 import { createFirstRun } from './web/first-run.ts';
 import { createLiveCalls } from './web/live-calls.ts';
+import { applyUserStatus } from './core/user-status.ts';
 import { ensureLocalToken } from './web/local-token.ts';
 import { createMetrics } from './web/metrics.ts';
 import type { KnownContact } from './web/ports.ts';
+import type { RetailcrmDoor } from './web/ports.ts';
 import { createWebServer } from './web/server.ts';
 
 export interface AppParts {
@@ -352,6 +354,15 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     await agi.start();
     undo.push(() => agi.stop());
 
+    // What CRMs ask of us.
+    const retailcrms = config.crm.flatMap(({ name, ...entry }) => {
+      if (entry.kind !== 'retailcrm') return [];
+      const { clientToken, userStatus: rules } = entry.settings;
+      const changeUserStatus: RetailcrmDoor['changeUserStatus'] = (change) =>
+        applyUserStatus({ crm: name, ...change }, { rules, directory, sources: sources.values(), log });
+      return [{ name, clientToken, changeUserStatus }];
+    });
+
     // What people and programs ask.
     const statusProviders: (() => readonly PartStatus[] | Promise<readonly PartStatus[]>)[] = [
       async () => [await checkDatabase(database)],
@@ -394,6 +405,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         callerNames: { callerName: nameOfCaller },
         lookup: { trace: (question) => lookup.trace(question) },
         clickToCall,
+        retailcrms,
         toClientNumber: (raw) => plan.toClientNumber(raw),
         interface: {
           users: createWebUserStore(database),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { addConfigCommand } from './cli/config.ts';
 import { addContactsCommand } from './cli/contacts.ts';
 import { runCli, type AddCommand } from './cli/context.ts';
+import { addCrmCommand } from './cli/crm.ts';
 import { addDeliveriesCommand } from './cli/deliveries.ts';
 import { dialplanCommands } from './cli/dialplan.ts';
 import { createDoctorCommand } from './cli/doctor.ts';
@@ -36,6 +37,7 @@ const commands: readonly AddCommand[] = [
   addLookupCommand,
   addDeliveriesCommand,
   addContactsCommand,
+  addCrmCommand,
   addHookCommand,
   createRecordCommand({ signals: process }),
   addReplayCommand,

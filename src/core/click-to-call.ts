@@ -94,6 +94,26 @@ export interface ClickToCallParts {
   readonly log: Log;
 }
 
+/** The employee who asks. Whatever names him must name the same one, or it throws `CallRefused`. */
+export function findAsker(
+  directory: EmployeeDirectory,
+  { crmUser, employeeId, extension }: Pick<Click, 'crmUser' | 'employeeId' | 'extension'>,
+): Employee {
+  const owners = [
+    ...(crmUser === null ? [] : [directory.byCrmUser(crmUser.crm, crmUser.userId)]),
+    ...(employeeId === null ? [] : [directory.byId(employeeId)]),
+    ...(extension === null ? [] : [directory.byExtension(extension)]),
+  ];
+  const [employee] = owners;
+  if (employee === undefined || employee === null || !employee.isActive) {
+    throw new CallRefused('unknown_employee', 'No employee with a phone is known here under what the request names.');
+  }
+  if (owners.some((owner) => owner?.id !== employee.id)) {
+    throw new CallRefused('foreign_extension', 'This phone is not one of the employee who asks.');
+  }
+  return employee;
+}
+
 const keptMs = 3_600_000;
 const mostKept = 10_000;
 /** After the phone has rung out, the PBX has this long to tell of it. */
@@ -198,20 +218,8 @@ export class ClickToCall implements CallWatcher {
 
   /** The phone that rings: the one that was named, else the first of the employee's that is there. */
   #findPhone(click: Click): { readonly employee: Employee; readonly extension: string } {
-    const { directory } = this.#parts;
-    const { crmUser, employeeId, extension } = click;
-    const owners = [
-      ...(crmUser === null ? [] : [directory.byCrmUser(crmUser.crm, crmUser.userId)]),
-      ...(employeeId === null ? [] : [directory.byId(employeeId)]),
-      ...(extension === null ? [] : [directory.byExtension(extension)]),
-    ];
-    const [employee] = owners;
-    if (employee === undefined || employee === null || !employee.isActive) {
-      throw new CallRefused('unknown_employee', 'No employee with a phone is known here under what the request names.');
-    }
-    if (owners.some((owner) => owner?.id !== employee.id)) {
-      throw new CallRefused('foreign_extension', 'This phone is not one of the employee who asks for the call.');
-    }
+    const employee = findAsker(this.#parts.directory, click);
+    const { extension } = click;
     const isThere = (one: string) => this.#stateOf(one) !== 'unavailable';
     const chosen = extension ?? employee.extensions.find(isThere) ?? employee.extensions[0];
     if (chosen === undefined) throw new CallRefused('unknown_employee', `${employee.name} has no extension.`);

@@ -10,7 +10,7 @@ import { Turns } from './turns.ts';
 
 /** One CRM that can show cards. */
 export interface CardCrm {
-  readonly crm: Pick<CrmAdapter, 'name' | 'showIncomingCall' | 'hideIncomingCall'>;
+  readonly crm: Pick<CrmAdapter, 'name' | 'showIncomingCall' | 'hideIncomingCall' | 'showsOutgoingCalls'>;
   readonly installation: Installation;
   readonly hooks: Pick<Hooks, 'need_registration' | 'process_client_phone'>;
   readonly users: () => readonly CrmUser[];
@@ -48,7 +48,7 @@ interface Shown {
   timer: ReturnType<typeof setTimeout> | null;
 }
 
-/** Shows, moves and hides the cards of inbound calls in every CRM that can, to exactly the users whose phones ring. */
+/** Shows, moves and hides the cards of calls in every CRM that can, to exactly the users whose phones ring. */
 export function createIncomingCards(parts: {
   readonly crms: readonly CardCrm[];
   readonly clock: Clock;
@@ -84,7 +84,8 @@ class CardsOfCrm {
   }
 
   onStage(stage: CallStage, call: Call, conversation: Conversation | null): void {
-    if (call.direction !== 'inbound') return;
+    const isShown = call.direction === 'inbound' || (call.direction === 'outbound' && this.#crm.crm.showsOutgoingCalls);
+    if (!isShown) return;
     const key = `${call.source}/${call.linkedId}`;
     if (stage === 'call_ended') return this.#end(key, call);
     if (conversation === null) return;

@@ -98,6 +98,15 @@ export interface OriginateRequest {
   readonly context?: string;
 }
 
+export interface Availability {
+  /** Do-not-disturb; null: left as it is. */
+  readonly isDisturbable: boolean | null;
+  /** Paused in all queues; null: left as it is. */
+  readonly isInQueues: boolean | null;
+  /** Shown where the phone system shows reasons: `dinner`. */
+  readonly reason: string;
+}
+
 export type DeviceState = 'idle' | 'in_use' | 'ringing' | 'on_hold' | 'busy' | 'unavailable' | 'dnd' | 'unknown';
 
 export interface PbxSource {
@@ -107,6 +116,11 @@ export interface PbxSource {
   status(): readonly PartStatus[];
   /** Resolves when the PBX took the request (not when anybody answered); rejects with `Rejected` or `Retryable`. */
   originate?(request: OriginateRequest): Promise<void>;
+  /**
+   * Takes the extension out of the distribution and its queues, or back in; again changes nothing. Rejects with
+   * `Rejected` or `Retryable`.
+   */
+  setAvailability?(extension: string, availability: Availability): Promise<void>;
   /** Synchronous: from what was last reported. */
   deviceState?(extension: string): DeviceState;
 }

@@ -72,6 +72,18 @@ export interface DialplanPreview {
   readonly difference: string;
 }
 
+export interface RetailcrmDoor {
+  readonly name: string;
+  /** The secret by which the CRM proves itself. */
+  readonly clientToken: string;
+  /** Rejects with `CallRefused` when the phone is not one of the user's. */
+  changeUserStatus(change: {
+    readonly extension: string | null;
+    readonly userId: string | null;
+    readonly status: 'free' | 'busy' | 'dinner' | 'break';
+  }): Promise<void>;
+}
+
 export interface WebParts {
   readonly log: Log;
   readonly clock: Clock;
@@ -89,6 +101,8 @@ export interface WebParts {
   readonly callerNames: CallerNames;
   readonly lookup: LookupTracer;
   readonly clickToCall: Pick<ClickToCall, 'start' | 'state' | 'list'>;
+  /** The configured accounts of retailCRM, which ask for calls and tell the states of their users. */
+  readonly retailcrms?: readonly RetailcrmDoor[];
   /** As `NumberPlan.toClientNumber`: what people type becomes what the ledger holds. */
   toClientNumber(raw: string): string | null;
   /** Absent: there is only the API. */

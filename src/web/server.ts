@@ -18,6 +18,7 @@ import { addRecordingLinkRoute, addRecordingRoutes } from './routes/recordings.t
 import { addInterfaceRoutes } from './routes/interface.ts';
 import { addLiveRoute } from './routes/live.ts';
 import { addPeopleRoutes, addSessionRoutes } from './routes/people.ts';
+import { addRetailcrmRoutes } from './routes/retailcrm.ts';
 import { addReportRoutes } from './routes/reports.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
@@ -75,6 +76,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
 
   addStatusRoutes(app, door);
   addCallerIdRoute(app, door);
+  addRetailcrmRoutes(app, door);
   addRecordingLinkRoute(app, door);
   if (own !== null && sessions !== null) {
     addInterfaceRoutes(app, own.bundle);

@@ -65,7 +65,6 @@ export function createRetailcrmCrm(parts: RetailcrmParts): RetailcrmCrm {
   const customers = new Customers({ api, account, numbers, site, ignoreStatus });
   const orders = new Orders({ api, account, customers, site, orderMethod });
   const tasks = new Tasks({ api, account, site });
-  const calls = new Calls({ api, account, customers, numbers, settings: config });
   const wanted = async () =>
     wantedIntegration({
       crm: name,
@@ -74,6 +73,8 @@ export function createRetailcrmCrm(parts: RetailcrmParts): RetailcrmCrm {
       users: await account.users(),
       staff: parts.staff?.() ?? [],
     });
+  const ownersOfCodes = async () => (await wanted()).additionalCodes;
+  const calls = new Calls({ api, account, customers, numbers, settings: config, ownersOfCodes });
   const setup: IntegrationSetup = {
     plan: async () => compareIntegrations(await readIntegration(api, config.integration.code), await wanted()),
     apply: async () => writeIntegration(api, config, await wanted()),

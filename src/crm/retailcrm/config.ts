@@ -71,6 +71,16 @@ export const retailcrmConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe('Live lookup gives the responsible although he is not free in the CRM'),
+  userStatus: z
+    .strictObject({
+      away: z
+        .array(z.enum(['free', 'busy', 'dinner', 'break']))
+        .default(['busy', 'dinner', 'break'])
+        .describe('States in the CRM in which the phone gets no calls'),
+      setsDnd: z.boolean().default(true).describe('Do-not-disturb: the distribution takes a deputy'),
+      pausesQueues: z.boolean().default(true).describe("Paused as a member of the phone system's queues"),
+    })
+    .prefault({}),
   withheldNumber: z.string().min(1).default('anonymous').describe('Written in place of a number that is withheld'),
   fallbackCode: z
     .string()

@@ -48,7 +48,7 @@ export const asteriskConfig = z.strictObject({
         .nullable()
         .default(null)
         .describe(
-          'User for click-to-call and the dialplan: write = originate,command,reporting,system; null: neither is offered',
+          'User for click-to-call and the dialplan: write = originate,command,reporting,system,call,agent; null: neither is offered',
         ),
     })
     .nullable()

@@ -1,4 +1,5 @@
 import type {
+  Availability,
   Clock,
   CursorStore,
   DeviceState,
@@ -8,6 +9,7 @@ import type {
   PbxEventSink,
   PbxSource,
 } from '../../core/ports.ts';
+import { setAvailability } from './availability.ts';
 import { defaultLinkDeadlines } from './ami/ami-link.ts';
 import { defaultBackoff } from './ami/backoff.ts';
 import { CdrReader } from './csv/cdr-reader.ts';
@@ -54,6 +56,7 @@ export class AsteriskSource implements PbxSource {
   /** Null: nothing can be commanded. */
   readonly control: ControlSession | null;
   readonly originate?: (request: OriginateRequest) => Promise<void>;
+  readonly setAvailability?: (extension: string, availability: Availability) => Promise<void>;
   readonly #config: AsteriskConfig;
   readonly #parts: AsteriskParts;
   readonly #devices: DeviceStates;
@@ -68,7 +71,11 @@ export class AsteriskSource implements PbxSource {
     this.#devices = new DeviceStates(config);
     const control = createControlSession(config, parts);
     this.control = control;
-    if (control !== null) this.originate = (request) => control.originate(request);
+    if (control !== null) {
+      this.originate = (request) => control.originate(request);
+      this.setAvailability = (extension, availability) =>
+        setAvailability(control, { ...availability, extension, ...config });
+    }
   }
 
   /** Resolves at once: the PBX may be down, its files may not exist yet. */

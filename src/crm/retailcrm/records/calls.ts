@@ -1,4 +1,4 @@
-import type { Call } from '../../../core/call.ts';
+import type { Call, Conversation } from '../../../core/call.ts';
 import type { ConversationRegistration, IncomingCallCard, NumberPlan } from '../../../core/ports.ts';
 import type { RetailcrmAccount } from '../account.ts';
 import { Refused, type RetailcrmApi } from '../api.ts';
@@ -34,6 +34,8 @@ export interface CallsParts {
   readonly customers: Customers;
   readonly numbers: NumberPlan;
   readonly settings: RetailcrmConfig;
+  /** Extension → the user's id. */
+  readonly ownersOfCodes: () => Promise<ReadonlyMap<string, string>>;
 }
 
 /** The history of calls and the events of calls that ring. */
@@ -62,21 +64,43 @@ export class Calls {
     return record.externalId;
   }
 
-  /** Opens the card of exactly the phone that rings. */
-  async showCard({ call, conversation }: IncomingCallCard): Promise<void> {
-    if (conversation.extension === null) return;
-    const type = call.direction === 'outbound' ? 'out' : 'in';
-    await this.#sendEvent(call, { type, codes: [conversation.extension] }, conversation.uniqueId);
+  /** Opens the card before exactly those whose phones ring: by their extensions, as the CRM has them. */
+  async showCard(card: IncomingCallCard): Promise<void> {
+    const type = card.call.direction === 'outbound' ? 'out' : 'in';
+    const ringing = await this.#phonesOf(card, ({ endedAt }) => endedAt === null);
+    const codes = [...new Set(ringing.flatMap(({ extension }) => extension ?? []))];
+    const users = card.userIds.flatMap((id) => toNumber(id) ?? []);
+    if (codes.length === 0 && users.length === 0) return;
+    const whom = codes.length > 0 ? { codes } : { userIds: users };
+    await this.#sendEvent(card, { type, ...whom }, ringing[0] ?? card.conversation);
   }
 
-  async hideCard({ call, conversation }: IncomingCallCard): Promise<void> {
-    if (conversation.extension === null) return;
-    const hangupStatus = toHangupStatus(conversation.result);
-    await this.#sendEvent(
-      call,
-      { type: 'hangup', codes: [conversation.extension], hangupStatus },
-      conversation.uniqueId,
-    );
+  /** Closes the card before these users; each learns what became of his own phone's ringing. */
+  async hideCard(card: IncomingCallCard): Promise<void> {
+    const codesByEnd = new Map<string, Set<string>>();
+    const phones = await this.#phonesOf(card, () => true);
+    // Of a phone that rang several times, the last time counts.
+    const lastByExtension = new Map(phones.map((phone) => [phone.extension!, phone]));
+    for (const [extension, { result }] of lastByExtension) {
+      const end = toHangupStatus(result);
+      codesByEnd.set(end, (codesByEnd.get(end) ?? new Set()).add(extension));
+    }
+    for (const [hangupStatus, codes] of codesByEnd) {
+      const conversation = lastByExtension.get([...codes][0]!)!;
+      await this.#sendEvent(card, { type: 'hangup', codes: [...codes], hangupStatus }, conversation);
+    }
+  }
+
+  /** The call's conversations on phones of the card's users. */
+  async #phonesOf(
+    { call, userIds }: IncomingCallCard,
+    fits: (conversation: Conversation) => boolean,
+  ): Promise<readonly Conversation[]> {
+    const owners = await this.#parts.ownersOfCodes();
+    return call.conversations.filter((one) => {
+      const owner = one.extension === null ? undefined : owners.get(one.extension);
+      return owner !== undefined && userIds.includes(owner) && fits(one);
+    });
   }
 
   /** Sends what waits for its batch now, and from now on at once. */
@@ -144,7 +168,11 @@ export class Calls {
     return line === undefined ? { externalPhone: whole, ...shop } : { externalPhone: line[0], site: line[1] };
   }
 
-  async #sendEvent(call: Call, event: Readonly<Record<string, unknown>>, uniqueId: string): Promise<void> {
+  async #sendEvent(
+    { call }: IncomingCallCard,
+    event: Readonly<Record<string, unknown>>,
+    { uniqueId }: Conversation,
+  ): Promise<void> {
     if (call.client === null) return;
     const { api } = this.#parts;
     const ask = { isUrgent: true, signal: AbortSignal.timeout(eventTimeoutMs) };

@@ -1,0 +1,32 @@
+import type { Config } from '../config.ts';
+import { crmKinds, type BuiltCrm } from '../crm/index.ts';
+import { createNumbering } from '../installation.ts';
+import { openDatabase } from '../storage/connection.ts';
+import { systemClock } from './quiet-log.ts';
+
+/** Works with one configured CRM beside the service, and closes what it opened. */
+export async function withCrm<Result>(
+  config: Config,
+  entry: Config['crm'][number],
+  work: (crm: BuiltCrm) => Promise<Result>,
+): Promise<Result> {
+  const { directory, plan } = createNumbering(config);
+  const database = await openDatabase(config.storage);
+  try {
+    const crm = crmKinds[entry.kind].create(entry.settings, {
+      name: entry.name,
+      db: database.knex,
+      numbers: plan,
+      clock: systemClock,
+      publicUrl: config.http.publicUrl,
+      staff: () => directory.all(),
+    });
+    try {
+      return await work(crm);
+    } finally {
+      await crm.adapter.close?.();
+    }
+  } finally {
+    await database.close();
+  }
+}
