@@ -1,13 +1,27 @@
 /** The service as a process of its own, which can be killed. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
-const main = resolve(dirname(fileURLToPath(import.meta.url)), '../../src/main.ts');
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+/** Beside dist/, so that everything is found as from there; compiled anew by each run of the tests. */
+const compiled = join(root, '.test-dist');
+let program: string | null = null;
+
+/** The compiled program: it starts in a third of the time that tsx takes, and it is what runs next to a PBX. */
+function compile(): string {
+  rmSync(compiled, { recursive: true, force: true });
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  const words = [compiler, '-p', join(root, 'tsconfig.build.json'), '--outDir', compiled];
+  const { stdout } = spawnSync(process.execPath, words, { cwd: root, encoding: 'utf8' });
+  const main = join(compiled, 'src/main.js');
+  if (!existsSync(main)) throw new Error(`The service does not compile:\n${stdout}`);
+  return main;
+}
 
 export interface LogRecord {
   readonly level: string;
@@ -39,9 +53,10 @@ export class ServiceProcess {
   static async start(folder: string, config: object, name = 'ringledger.yaml'): Promise<ServiceProcess> {
     const file = join(folder, name);
     writeFileSync(file, stringify(config));
+    program ??= compile();
     const startedAt = performance.now();
-    const child = spawn(process.execPath, ['--import', 'tsx', main, 'start', '--config', file], {
-      cwd: dirname(dirname(main)),
+    const child = spawn(process.execPath, [program, 'start', '--config', file], {
+      cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const log: LogRecord[] = [];
