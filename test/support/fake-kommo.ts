@@ -93,7 +93,7 @@ export interface FakeKommoOptions {
   readonly banAfter?: number;
 }
 
-export type NextFault = 'down' | 'unauthorized' | 'unpaid' | 'banned' | 'limited' | 'garbage';
+export type NextFault = 'down' | 'unauthorized' | 'unpaid' | 'banned' | 'limited' | 'garbage' | 'silent';
 
 interface Answer {
   readonly status: number;
@@ -495,6 +495,10 @@ export class FakeKommo {
     this.asked.push(name);
     const isWrite = method !== 'GET' && url.pathname !== '/oauth2/access_token';
 
+    if (this.#nextFault === 'silent') {
+      this.#nextFault = null;
+      return;
+    }
     const before = this.#faultBefore(isWrite);
     if (before !== null) return this.#answer(response, before);
     const unlet = url.pathname === '/oauth2/access_token' ? null : this.#checkToken(request.headers.authorization);

@@ -16,6 +16,7 @@ export interface SharedSlots {
 export class NotDone extends Retryable {}
 
 interface Waiting {
+  readonly sinceMs: number;
   start(): void;
   fail(error: Error): void;
 }
@@ -25,7 +26,7 @@ const longestBackOffMs = 60_000;
 const safety = 1.04;
 
 /**
- * Lets requests of one account go at an even pace, the most urgent first. After a 429 nobody goes for 1 s, 2 s, 4 s … a
+ * Lets requests of one account go at an even pace, the most urgent first (but see `#next`). After a 429 nobody goes for 1 s, 2 s, 4 s … a
  * minute; while access is gone nobody goes at all, but once in a while one request tries.
  */
 export class RequestPace {
@@ -36,6 +37,7 @@ export class RequestPace {
   #nextAtMs = 0;
   #isRunning = false;
   #refusals = 0;
+  #turn = 0;
   #backOffUntilMs = 0;
   #halt: { readonly reason: string; readonly untilMs: number } | null = null;
 
@@ -66,6 +68,7 @@ export class RequestPace {
         signal.removeEventListener('abort', giveUp);
       };
       const waiting: Waiting = {
+        sinceMs: performance.now(),
         start: () => {
           settle();
           resolve();
@@ -124,16 +127,24 @@ export class RequestPace {
     for (const queue of this.#queues.values()) for (const waiting of [...queue]) waiting.fail(makeError());
   }
 
+  /** The most urgent; each fourth time whoever waits longest, so that a stream of questions starves nobody. */
   #next(): Waiting | null {
-    for (const urgency of urgencies) for (const waiting of this.#queues.get(urgency)!) return waiting;
-    return null;
+    const heads = urgencies.flatMap((urgency) => [...this.#queues.get(urgency)!].slice(0, 1));
+    const [first] = heads;
+    if (first === undefined || heads.length === 1) return first ?? null;
+    this.#turn += 1;
+    return this.#turn % 4 === 0 ? heads.reduce((a, b) => (b.sinceMs < a.sinceMs ? b : a)) : first;
+  }
+
+  get #isEmpty(): boolean {
+    return [...this.#queues.values()].every((queue) => queue.size === 0);
   }
 
   async #run(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      while (this.#next() !== null) {
+      while (!this.#isEmpty) {
         const now = performance.now();
         const ownMs = this.#nextAtMs - now;
         const sharedMs = (await this.#shared?.take(this.#spacingMs).catch(() => 0)) ?? 0;
