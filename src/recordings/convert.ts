@@ -6,6 +6,7 @@
  * coders that telephone systems use and no other protocol than that pipe.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { stat } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import type { Readable } from 'node:stream';
 import ffmpeg from 'fluent-ffmpeg';
@@ -92,11 +93,17 @@ export function createTranscoder(settings: TranscoderSettings): Transcoder {
       const source = input.open() as Readable;
       const meter = new LoudnessMeter({ rate: meterRate, channels: input.channels });
       try {
-        const outcome = await Promise.race([ended(child, source, meter, settings), aborted(deadline)]);
-        return outcome;
+        const made = await Promise.race([ended(child, source, meter, settings), aborted(deadline)]);
+        const wanted =
+          input.container === 'mp3' && input.part === null ? 1 : leastBytes(settings, input, made.durationMs);
+        const { size } = await stat(output);
+        // ffmpeg keeps quiet about a disk that had no room for the last of it.
+        if (size < wanted) throw new ConversionFailed('full', `${size} bytes were written where ${wanted} were due`);
+        return made;
       } catch (error) {
         if (error instanceof ConversionFailed) throw error;
         if (signal.aborted) throw new ConversionFailed('failed', 'the service stops');
+        if (!deadline.aborted) throw new ConversionFailed('failed', `nothing was made: ${String(error)}`);
         throw new ConversionFailed('expired', `not converted within ${Math.round(timeoutMs / 1000)} s`);
       } finally {
         source.destroy();
@@ -104,6 +111,11 @@ export function createTranscoder(settings: TranscoderSettings): Transcoder {
       }
     },
   };
+}
+
+/** Of an mp3 with a constant rate, allowing for the frame that may be missing at its end. */
+function leastBytes({ kilobits }: TranscoderSettings, { channels }: TranscoderInput, durationMs: number): number {
+  return Math.max(1, Math.floor((durationMs * kilobits * channels) / 8) - 1000);
 }
 
 function ended(
