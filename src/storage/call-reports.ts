@@ -84,7 +84,8 @@ export function createCallReports({ reader: knex }: Database): CallReports {
     async overview(period) {
       const slot = knex.raw(`c.started_at / ${halfHourMs} * ${halfHourMs}`);
       const calls = (await callsIn(period)
-        .groupBy(slot, 'c.direction', 'c.result')
+        .groupBy(slot)
+        .groupBy('c.direction', 'c.result')
         .select('c.direction', 'c.result', { slot })
         .count({ calls: '*' })
         .orderBy('slot')) as unknown as { slot: number; direction: string; result: string; calls: number }[];
@@ -132,7 +133,8 @@ export function createCallReports({ reader: knex }: Database): CallReports {
             .whereNotNull('v.ended_at')
             .where('v.requested_at', '>=', from.getTime())
             .where('v.requested_at', '<', to.getTime())
-            .groupBy(day, 'd.state')
+            .groupBy(day)
+            .groupBy('d.state')
             .select({ day }, 'd.state')
             .count({ count: '*' });
           const days = [...new Set(rows.map((row) => Number(row.day)))].sort((a, b) => b - a);

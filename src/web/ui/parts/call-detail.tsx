@@ -124,7 +124,11 @@ function OneDelivery({ delivery, reload }: { readonly delivery: ShownDelivery; r
         {tCount('delivery.attempts', delivery.attempts)}
       </button>
       <SendAgain delivery={delivery} onSent={reload} />
-      {isOpen && <Attempts id={delivery.id} progress={delivery.progress} />}
+      {isOpen && (
+        <div class="more">
+          <Attempts id={delivery.id} progress={delivery.progress} />
+        </div>
+      )}
     </div>
   );
 }

@@ -65,7 +65,14 @@ export function Input({ name, label, value = '', type = 'text', isRequired = fal
   return (
     <label class="field">
       <span>{label}</span>
-      <input name={name} type={type as 'text'} defaultValue={value} required={isRequired} maxLength={1000} autocomplete="off" />
+      <input
+        name={name}
+        type={type as 'text'}
+        defaultValue={value}
+        required={isRequired}
+        maxLength={1000}
+        autocomplete="off"
+      />
     </label>
   );
 }

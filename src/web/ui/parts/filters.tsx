@@ -1,4 +1,6 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { t } from '../i18n/words.ts';
 import { recalled, remember } from '../preferences.ts';
 import { addressOf, go, place } from '../router.ts';
 
@@ -28,6 +30,20 @@ export function useFilters(screen: string): {
       show(Object.fromEntries(Object.entries({ ...query, ...change }).filter(([, value]) => value !== ''))),
     clear: () => show({}),
   };
+}
+
+const isPhone = () => matchMedia('(max-width: 820px)').matches;
+
+/** The fields above a list; on a phone they stay folded until they are wanted. */
+export function FilterBar({ children }: { readonly children: ComponentChildren }) {
+  return (
+    <details class="filterbar" open={!isPhone()}>
+      <summary>{t('filter.title')}</summary>
+      <div class="filters" role="search">
+        {children}
+      </div>
+    </details>
+  );
 }
 
 interface FieldProps {
@@ -64,7 +80,11 @@ export function TextField({
   type = 'text',
   width,
   placeholder,
-}: FieldProps & { readonly type?: 'text' | 'date' | 'datetime-local'; readonly width?: 'narrow'; readonly placeholder?: string }) {
+}: FieldProps & {
+  readonly type?: 'text' | 'date' | 'datetime-local';
+  readonly width?: 'narrow' | 'wide';
+  readonly placeholder?: string;
+}) {
   return (
     <label class={`field ${width ?? ''}`}>
       <span>{label}</span>

@@ -2,7 +2,7 @@ import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
 import { offsetMinutes, showCount, showDay } from '../format.ts';
 import { t } from '../i18n/words.ts';
-import { useFilters } from '../parts/filters.tsx';
+import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
@@ -21,12 +21,12 @@ export function Completeness() {
   return (
     <>
       <ScreenHead title={t('screen.completeness')} about={t('completeness.about')} />
-      <div class="filters">
+      <FilterBar>
         <PeriodFields period={period} set={set} />
-      </div>
+      </FilterBar>
       <Await loaded={loaded}>
         {({ items }) => (
-          <div class="sheet scroll">
+          <div class="sheet scroll" tabIndex={0} role="region" aria-label={t('screen.completeness')}>
             {items.length === 0 ? (
               <Empty>{t('completeness.none')}</Empty>
             ) : (

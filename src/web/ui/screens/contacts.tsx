@@ -46,7 +46,12 @@ export function Contacts() {
         {mayEdit && <button onClick={() => setEdited('new')}>{t('contacts.add')}</button>}
       </ScreenHead>
       <div class="filters" role="search">
-        <TextField label={t('contacts.search')} value={filters.text ?? ''} onChange={(text) => set({ text })} />
+        <TextField
+          width="wide"
+          label={t('contacts.search')}
+          value={filters.text ?? ''}
+          onChange={(text) => set({ text })}
+        />
       </div>
       {pages.rows !== null && (
         <div class="sheet">

@@ -4,7 +4,7 @@ import { showCount, showMoment } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { SendAgain } from '../parts/call-detail.tsx';
-import { Choice, useFilters } from '../parts/filters.tsx';
+import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
@@ -42,7 +42,7 @@ export function Deliveries() {
           </div>
         )}
       </Await>
-      <div class="filters gap">
+      <FilterBar>
         <Choice
           label={t('filter.crm')}
           value={filters.crm ?? ''}
@@ -55,7 +55,7 @@ export function Deliveries() {
           onChange={(value) => set({ state: value })}
           options={[...states.map((word) => [word, tWord('state', word)] as const), ['all', t('filter.all')]]}
         />
-      </div>
+      </FilterBar>
       {pages.rows !== null && (
         <div class="sheet">
           {pages.rows.length === 0 ? (

@@ -3,7 +3,7 @@ import type { IncomingLead, Lead } from '../../../core/contact-book.ts';
 import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t } from '../i18n/words.ts';
-import { Choice, useFilters } from '../parts/filters.tsx';
+import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
@@ -20,7 +20,7 @@ export function Leads() {
     <>
       <ScreenHead title={t('screen.leads')} />
       {session.value?.user?.role !== 'own' && <Incoming onSorted={pages.reload} />}
-      <div class="filters">
+      <FilterBar>
         <Choice
           label={t('filter.state')}
           value={open}
@@ -31,7 +31,7 @@ export function Leads() {
             ['all', t('filter.all')],
           ]}
         />
-      </div>
+      </FilterBar>
       {pages.rows !== null && (
         <div class="sheet">
           {pages.rows.length === 0 ? (

@@ -7,7 +7,7 @@ import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { CallDetail } from '../parts/call-detail.tsx';
 import { Client } from '../parts/client.tsx';
-import { Choice, TextField, useFilters, type Filters } from '../parts/filters.tsx';
+import { FilterBar, Choice, TextField, useFilters, type Filters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
@@ -64,7 +64,7 @@ export function Ledger() {
           {t('action.csv')}
         </a>
       </ScreenHead>
-      <div class="filters" role="search">
+      <FilterBar>
         <TextField label={t('filter.from')} type="date" {...field('from')} />
         <TextField label={t('filter.to')} type="date" {...field('to')} />
         <TextField label={t('filter.number')} {...field('number')} placeholder={t('filter.lastDigits')} />
@@ -97,7 +97,7 @@ export function Ledger() {
             {t('filter.clear')}
           </button>
         )}
-      </div>
+      </FilterBar>
       {pages.rows !== null && (
         <div class="sheet">
           {pages.rows.length === 0 ? (
@@ -180,7 +180,7 @@ function Row({
           <Icon name="down" />
         </button>
       </td>
-      <td class="number">{showTime(call.startedAt)}</td>
+      <td class="number top">{showTime(call.startedAt)}</td>
       <td class="wide">
         <Client number={call.client} callerName={call.clientName} contact={call.contact} />
       </td>
@@ -197,7 +197,7 @@ function Row({
         {names.length > 2 && <div class="quiet small">{t('calls.andMore', { count: names.length - 2 })}</div>}
         {names.length === 0 && <span class="quiet">{t(call.isIvr ? 'calls.nobodyRang' : 'extension.none')}</span>}
       </td>
-      <td class="end">
+      <td class="end top">
         {call.endedAt === null ? <Badge kind="state" word="lasts" /> : <Badge kind="result" word={call.result} />}
       </td>
       <td class="right number off">{showDuration(waiting)}</td>

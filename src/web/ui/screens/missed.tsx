@@ -4,7 +4,7 @@ import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t, tCount } from '../i18n/words.ts';
 import { Client } from '../parts/client.tsx';
-import { TextField, useFilters } from '../parts/filters.tsx';
+import { FilterBar, TextField, useFilters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tell, tellFault } from '../parts/notices.tsx';
@@ -40,7 +40,7 @@ export function Missed() {
   return (
     <>
       <ScreenHead title={t('screen.missed')} about={t('missed.about')} />
-      <div class="filters">
+      <FilterBar>
         <PeriodFields period={period} set={set} />
         <TextField
           label={t('missed.extension')}
@@ -51,7 +51,7 @@ export function Missed() {
             setExtension(value);
           }}
         />
-      </div>
+      </FilterBar>
       <Await loaded={loaded}>
         {({ items }) => (
           <div class="sheet">

@@ -5,7 +5,7 @@ import type { ConversationCount, Overview as OverviewAnswer } from '../../../cor
 import { ask } from '../api.ts';
 import { dayOf, offsetMinutes, showCount, showDate, showDuration } from '../format.ts';
 import { t } from '../i18n/words.ts';
-import { useFilters } from '../parts/filters.tsx';
+import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
@@ -24,9 +24,9 @@ export function Overview() {
   return (
     <>
       <ScreenHead title={t('screen.overview')} />
-      <div class="filters">
+      <FilterBar>
         <PeriodFields period={period} set={set} />
-      </div>
+      </FilterBar>
       <Await loaded={loaded}>{(answer) => <Figures answer={answer} from={period.from} to={period.to} />}</Await>
     </>
   );
@@ -145,6 +145,7 @@ function Bars({ labels, bars }: { readonly labels: readonly string[]; readonly b
           {
             ...axis,
             grid: { show: false },
+            size: 30,
             splits: () => labels.map((_, index) => index).filter((index) => index % Math.ceil(labels.length / 8) === 0),
             values: (_plot, places) => places.map((index) => labels[index] ?? ''),
           },
@@ -175,17 +176,19 @@ function Bars({ labels, bars }: { readonly labels: readonly string[]; readonly b
           {t('overview.missed')}
         </span>
       </div>
-      <table class="sr">
-        <tbody>
-          {labels.map((label, index) => (
-            <tr key={label}>
-              <th scope="row">{label}</th>
-              <td>{bars[index]!.answered}</td>
-              <td>{bars[index]!.missed}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <div class="sr">
+        <table>
+          <tbody>
+            {labels.map((label, index) => (
+              <tr key={label}>
+                <th scope="row">{label}</th>
+                <td>{bars[index]!.answered}</td>
+                <td>{bars[index]!.missed}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </div>
   );
 }
@@ -201,7 +204,7 @@ function CountTable(props: {
       {props.lines.length === 0 ? (
         <Empty>{t('overview.none')}</Empty>
       ) : (
-        <div class="scroll">
+        <div class="scroll" tabIndex={0} role="region" aria-label={props.title}>
           <table>
             <thead>
               <tr>
@@ -210,14 +213,14 @@ function CountTable(props: {
                 </th>
                 <th class="right">{t('overview.answered')}</th>
                 <th class="right">{t('overview.missed')}</th>
-                <th class="right">{t('overview.talk')}</th>
-                <th class="right">{t('overview.waiting')}</th>
+                <th class="right">{t('overview.talkShort')}</th>
+                <th class="right">{t('overview.waitingShort')}</th>
               </tr>
             </thead>
             <tbody>
               {props.lines.map((line) => (
                 <tr class="line" key={line.name ?? ''}>
-                  <td>{props.nameOf(line.name)}</td>
+                  <td class="number">{props.nameOf(line.name)}</td>
                   <td class="right number">{showCount(line.answered)}</td>
                   <td class="right number">{showCount(line.unanswered)}</td>
                   <td class="right number">

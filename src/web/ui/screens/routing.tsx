@@ -2,7 +2,7 @@ import type { LookupTrace } from '../../../core/caller-lookup.ts';
 import { ask } from '../api.ts';
 import { t } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
-import { TextField, useFilters } from '../parts/filters.tsx';
+import { FilterBar, TextField, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
 import { offsetMinutes } from '../format.ts';
@@ -21,7 +21,7 @@ export function Routing() {
   return (
     <>
       <ScreenHead title={t('screen.routing')} about={t('routing.about')} />
-      <div class="filters">
+      <FilterBar>
         <TextField
           label={t('routing.number')}
           value={number}
@@ -30,7 +30,7 @@ export function Routing() {
         />
         <TextField label={t('column.did')} value={did} onChange={(value) => set({ did: value })} />
         <TextField label={t('routing.at')} type="datetime-local" value={at} onChange={(value) => set({ at: value })} />
-      </div>
+      </FilterBar>
       {number === '' ? (
         <div class="sheet">
           <p class="empty">{t('routing.type')}</p>

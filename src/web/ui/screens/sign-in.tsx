@@ -78,7 +78,13 @@ function Field(props: {
   return (
     <label class="field">
       <span>{props.label}</span>
-      <input name={props.name} type={(props.type ?? 'text') as 'text'} autocomplete={props.autocomplete} required maxLength={200} />
+      <input
+        name={props.name}
+        type={(props.type ?? 'text') as 'text'}
+        autocomplete={props.autocomplete}
+        required
+        maxLength={200}
+      />
     </label>
   );
 }

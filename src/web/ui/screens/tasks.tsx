@@ -3,7 +3,7 @@ import type { Task } from '../../../core/contact-book.ts';
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
 import { t } from '../i18n/words.ts';
-import { Choice, useFilters } from '../parts/filters.tsx';
+import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
@@ -30,7 +30,7 @@ export function Tasks() {
   return (
     <>
       <ScreenHead title={t('screen.tasks')} />
-      <div class="filters">
+      <FilterBar>
         <Choice
           label={t('filter.state')}
           value={done}
@@ -46,7 +46,7 @@ export function Tasks() {
           onChange={(who) => set({ who })}
           options={[['', t('filter.all')], ...staff.value.map(({ id, name }) => [id, name] as const)]}
         />
-      </div>
+      </FilterBar>
       {pages.rows !== null && (
         <div class="sheet">
           {pages.rows.length === 0 ? (

@@ -1,0 +1,71 @@
+/** Makes a picture of every screen in light, dark and at phone width: `npm run screenshots`, into `tmp/screenshots`. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { adminPassword, makeUsers, startSeededService } from './seeded-service.ts';
+import { ensureBuilt, openBrowser, signIn } from './browser.ts';
+
+const screens = [
+  'live',
+  'calls',
+  'missed',
+  'overview',
+  'contacts',
+  'leads',
+  'tasks',
+  'deliveries',
+  'completeness',
+  'routing?number=%2B79161110002',
+  'dialplan',
+  'health',
+  'people',
+];
+const only = process.argv[2];
+const folder = join(process.cwd(), 'tmp', 'screenshots');
+const phone = { width: 390, height: 844 };
+const desk = { width: 1280, height: 860 };
+const looks = [
+  { name: 'light', theme: 'light', language: 'en', viewport: desk },
+  { name: 'dark', theme: 'dark', language: 'ru', viewport: desk },
+  { name: 'phone', theme: 'light', language: 'en', viewport: phone },
+] as const;
+
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+await ensureBuilt();
+const service = await startSeededService();
+const browser = await openBrowser();
+try {
+  const page = await browser.newPage();
+  await page.goto(`${service.url}/ui/`);
+  await page.locator('form').waitFor();
+  await page.screenshot({ path: join(folder, 'first-run.png') });
+  await makeUsers(service);
+  await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
+  service.startCall();
+  for (const { name, theme, language, viewport } of looks) {
+    await page.setViewportSize(viewport);
+    await page.evaluate(
+      `localStorage.setItem('ringledger.theme', '${theme}'); localStorage.setItem('ringledger.language', '${language}')`,
+    );
+    for (const screen of screens.filter((one) => only === undefined || one.startsWith(only))) {
+      await page.goto(`${service.url}/ui/${screen}`);
+      await page.locator('h1').waitFor();
+      await page.waitForLoadState(screen === 'live' ? 'load' : 'networkidle');
+      if (screen === 'live') await page.locator('.tile').first().waitFor();
+      if (screen === 'calls') {
+        await page.locator('tr.line').nth(3).click();
+        await page.locator('.conversation').first().waitFor();
+        await page.locator('.delivery button').first().click();
+        await page.waitForLoadState('networkidle');
+      }
+      await page.screenshot({
+        path: join(folder, `${screen.replace(/\?.*/, '')}-${name}.png`),
+        fullPage: name === 'phone' ? false : true,
+      });
+    }
+  }
+  console.log(browser.alarms.length === 0 ? `Pictures are in ${folder}` : browser.alarms.join('\n'));
+} finally {
+  await browser.close();
+  await service.stop();
+}
