@@ -244,6 +244,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         metrics.callWatcher,
         live.callWatcher,
         clickToCall,
+        cards.callWatcher,
         ...(recordings === null ? [] : [recordings.watcher]),
       ],
       screen: createScreen(readRules(config, config.registration, plan).lists),

@@ -25,7 +25,7 @@ export const clickToCallConfig = z
       .int()
       .min(0)
       .max(600_000)
-      .default(10_000)
+      .default(5_000)
       .describe('The same employee and number again within this time is no second call'),
     contexts: z
       .array(

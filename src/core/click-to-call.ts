@@ -248,7 +248,11 @@ export class ClickToCall implements CallWatcher {
       // What the phone system refused may be tried again at once; what it did not answer may ring all the same.
       const mayHaveRung = request.reason !== 'pbx_refused';
       if (request.number === number && mayHaveRung && (isRecent || !isOver(phase))) {
-        throw new CallRefused('duplicate', 'This call is being placed already.', { requestId });
+        throw new CallRefused(
+          'duplicate',
+          isOver(phase) ? 'This call was placed a moment ago.' : 'This call is being placed already.',
+          { requestId },
+        );
       }
       if (phase === 'queued' || phase === 'ringing_employee') {
         throw new CallRefused('employee_busy', 'The phone is ringing already for another click.', { requestId });

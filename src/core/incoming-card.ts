@@ -31,6 +31,9 @@ const staleMs = 30_000;
 /** A queue rings the same phone round after round; the card that could not be closed still stands there. */
 const repeatMs = 30_000;
 
+/** A phone that rings for a call that another may take, or for a click whose client is not yet called. */
+const shownReasons: ReadonlySet<string> = new Set(['rang_elsewhere', 'rule:click_to_call_unanswered']);
+
 interface Ringing {
   readonly conversation: Conversation;
   readonly userId: string;
@@ -115,7 +118,7 @@ class CardsOfCrm {
   #ring(shown: Shown, conversation: Conversation): void {
     if (this.#clock.now().getTime() - conversation.requestedAt.getTime() > staleMs) return;
     // What the lists keep from the CRM has no card there either.
-    if (conversation.reason !== null && conversation.reason !== 'rang_elsewhere') return;
+    if (conversation.reason !== null && !shownReasons.has(conversation.reason)) return;
     if (conversation.endedAt !== null) return;
     const { installation, users } = this.#crm;
     const { client } = shown.call;
