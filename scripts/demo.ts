@@ -1,10 +1,12 @@
 /**
  * The main job, shown: two real Asterisks (a PBX, and the world that calls it), the service beside the PBX, a handful of
  * calls of different kinds, and the ledger and the CRM they left. Where Asterisk cannot be had, recorded calls are played.
+ * With `--crm kommo` the CRM is an account of amoCRM/Kommo, played by a server on this machine.
  */
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { replayCalls } from '../src/cli/replay.ts';
 import { formatTable } from '../src/cli/table.ts';
 import type { Call } from '../src/core/call.ts';
@@ -12,6 +14,7 @@ import type { Contact } from '../src/core/ports.ts';
 import { numberingConfig } from '../src/numbering/config.ts';
 import { createNumberPlan } from '../src/numbering/number-plan.ts';
 import { readCapture } from '../src/pbx/asterisk/capture.ts';
+import { FakeKommo } from '../test/support/fake-kommo.ts';
 import { InstalledLab } from '../test/support/installed-lab.ts';
 import { CannotProvision } from '../test/support/lab/provision.ts';
 import { answer, hangUp, neverAnswer, press, ring, stay, talk } from '../test/support/lab/script.ts';
@@ -22,6 +25,9 @@ import { until } from '../test/support/until.ts';
 const say = (line = '') => console.log(line);
 const known = '79161110002';
 const stranger = '79161110009';
+const { values: options } = parseArgs({ options: { crm: { type: 'string', default: 'local' } } });
+const withKommo = options.crm === 'kommo';
+if (!['local', 'kommo'].includes(options.crm)) throw new Error(`--crm ${options.crm}: write local or kommo`);
 
 try {
   await showRealCalls();
@@ -33,6 +39,62 @@ try {
 }
 
 async function showRealCalls(): Promise<void> {
+  const account = withKommo ? await startAccount() : null;
+  try {
+    await showCallsWith(account);
+  } finally {
+    await account?.close();
+  }
+}
+
+/** The account as its owner would have set it up: users, and one contact. */
+async function startAccount(): Promise<FakeKommo> {
+  const account = await FakeKommo.start({ clock: { now: () => new Date() }, requestsPerSecond: 7 });
+  const names = ['Anna', 'Boris', 'Vera', 'Gleb'];
+  const users = names.map((name, index) => ({
+    id: 501 + index,
+    name,
+    email: `${name.toLowerCase()}@example.org`,
+    isActive: true,
+  }));
+  account.users.splice(0, account.users.length, ...users);
+  account.addCard('contacts', { name: 'Пётр Ёжиков', phones: ['8 (916) 111-00-02'], responsibleId: 502 });
+  return account;
+}
+
+/** The CRM section of the configuration, and rules that make a lead of whoever is unknown. */
+function kommoConfig(account: FakeKommo): Record<string, unknown> {
+  return {
+    crm: [
+      {
+        name: 'amo',
+        kind: 'kommo',
+        settings: {
+          account: account.address,
+          longLivedToken: 'long-lived',
+          extensions: Object.fromEntries(account.users.map(({ email }, index) => [String(101 + index), email])),
+        },
+      },
+    ],
+    registration: {
+      rules: [
+        {
+          name: 'a missed call is called back',
+          calls: ['missed'],
+          task: { text: 'Call back {{name}} {{client}}', due: 15 },
+        },
+        {
+          name: 'who is unknown becomes a lead',
+          clients: ['unknown'],
+          contact: {},
+          lead: { name: 'Call from {{client}}' },
+        },
+      ],
+    },
+  };
+}
+
+async function showCallsWith(account: FakeKommo | null): Promise<void> {
   say('Two Asterisks and the service start (the first time, Asterisk is fetched: about a minute) …');
   const house = await InstalledLab.start({
     config: {
@@ -43,6 +105,7 @@ async function showRealCalls(): Promise<void> {
         { id: 'gleb', name: 'Gleb', extensions: ['104'] },
       ],
       distribution: { freshMs: 0 },
+      ...(account === null ? {} : kommoConfig(account)),
     },
     report: (line) => say(`  ${line}`),
   });
@@ -51,12 +114,14 @@ async function showRealCalls(): Promise<void> {
     const applied = await house.command('dialplan', 'apply');
     say('\nringledger dialplan apply');
     for (const line of applied.output.trim().split('\n')) say(`  ${line}`);
-    await service.post<Contact>('/api/v1/contacts', {
-      name: 'Пётр Ёжиков',
-      company: 'Ромашка',
-      numbers: ['8 (916) 111-00-02'],
-      responsibleId: 'boris',
-    });
+    if (account === null) {
+      await service.post<Contact>('/api/v1/contacts', {
+        name: 'Пётр Ёжиков',
+        company: 'Ромашка',
+        numbers: ['8 (916) 111-00-02'],
+        responsibleId: 'boris',
+      });
+    }
     await until(async () => {
       const trace = await service.app.lookup.trace({ number: known, did: null, trunk: null });
       const status = await service.app.status();
@@ -127,6 +192,7 @@ async function showRealCalls(): Promise<void> {
         ?.deliveries[0];
       return delivery === undefined ? '' : `${delivery.crm}: ${delivery.state}`;
     });
+    if (account !== null) return printAccount(account);
     const { items: contacts } = await service.get<{ items: Contact[] }>('/api/v1/contacts');
     const { items: tasks } = await service.get<{
       items: { text: string; dueAt: Date; responsibleId: string | null }[];
@@ -148,6 +214,62 @@ async function showRealCalls(): Promise<void> {
   } finally {
     await house.stop();
   }
+}
+
+/** What the service left in the account, each with where it hangs. */
+function printAccount(account: FakeKommo): void {
+  const userOf = (id: number) => account.users.find((user) => user.id === id)?.name ?? String(id);
+  const placeOf = (kind: string | null, id: number | null) => {
+    const lead = kind === 'leads' ? account.leads.find((one) => one.id === id) : undefined;
+    const card = account.contacts.find((one) => one.id === (lead === undefined ? id : lead.contacts[0]));
+    return [lead && `lead "${lead.name}"`, card && `contact "${card.name}"`].filter(Boolean).join(' of ') || '–';
+  };
+  const time = (seconds: number) => new Date(seconds * 1_000).toISOString().slice(11, 19);
+  say('\nThe amoCRM/Kommo account\n');
+  const numbers = (card: FakeKommo['contacts'][number]) => card.phones.map(({ value }) => value).join(' ');
+  say(
+    formatTable(
+      ['contact', 'numbers', 'responsible'],
+      account.contacts.map((card) => [card.name, numbers(card), userOf(card.responsible_user_id)]),
+    ),
+  );
+  say();
+  say(
+    formatTable(
+      ['lead', 'of', 'responsible'],
+      account.leads.map((lead) => [
+        lead.name,
+        placeOf('contacts', lead.contacts[0] ?? null),
+        userOf(lead.responsible_user_id),
+      ]),
+    ),
+  );
+  say();
+  say(
+    formatTable(
+      ['task', 'at', 'due', 'responsible'],
+      account.tasks.map((task) => [
+        task.text,
+        placeOf(task.entity_type, task.entity_id),
+        time(task.complete_till),
+        userOf(task.responsible_user_id),
+      ]),
+    ),
+  );
+  say();
+  const calls = account.callNotes.map((note) => [
+    time(note.created_at),
+    note.note_type === 'call_in' ? 'inbound' : 'outbound',
+    note.params['phone'],
+    placeOf(note.kind, note.entity_id),
+    note.params['call_result'],
+    `${String(note.params['duration'])} s`,
+    userOf(note.created_by),
+  ]);
+  say(formatTable(['time', 'direction', 'phone', 'stands at', 'result', 'talked', 'employee'], calls));
+  say();
+  const cards = account.shownCards.map(({ phone, users }) => [phone, (users ?? []).map(userOf).join(', ')]);
+  say(formatTable(['a card opened for', 'before'], cards));
 }
 
 function printCalls(calls: readonly Call[], deliveryOf: (uniqueId: string) => string): void {

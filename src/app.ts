@@ -6,6 +6,7 @@ import { AgiServer } from '../agi/server.ts';
 import { createRoutes, type AgiHandler } from '../agi/routes.ts';
 import { toAscii } from '../agi/transliterate.ts';
 import { localTokenFile, type Config } from './config.ts';
+import type { Call } from './core/call.ts';
 import { CallerLookup } from './core/caller-lookup.ts';
 import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
@@ -31,6 +32,7 @@ import { createIncomingCards } from './core/incoming-card.ts';
 import { createConversationHandler } from './core/registration.ts';
 import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
 import { crmKinds } from './crm/index.ts';
+import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
 import { examineInstallation, previewDialplan } from './installation-views.ts';
 import { createNumbering, createScreen, readClickToCall, readRules } from './installation.ts';
@@ -53,8 +55,7 @@ import { createLiveCalls } from './web/live-calls.ts';
 import { applyUserStatus } from './core/user-status.ts';
 import { ensureLocalToken } from './web/local-token.ts';
 import { createMetrics } from './web/metrics.ts';
-import type { KnownContact } from './web/ports.ts';
-import type { RetailcrmDoor } from './web/ports.ts';
+import type { KnownContact, KommoWidgetDoor, RetailcrmDoor } from './web/ports.ts';
 import { createWebServer } from './web/server.ts';
 
 export interface AppParts {
@@ -407,6 +408,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         lookup: { trace: (question) => lookup.trace(question) },
         clickToCall,
         retailcrms,
+        kommoWidgets: crms.flatMap(({ entry }) =>
+          entry.kind === 'kommo' ? [describeKommoWidget(entry.name, entry.settings, () => tracker.openCalls())] : [],
+        ),
         toClientNumber: (raw) => plan.toClientNumber(raw),
         interface: {
           users: createWebUserStore(database),
@@ -465,6 +469,17 @@ function watchUsers(
       ? {}
       : { listContacts: (since: Date | null) => adapter.listContacts!(since) }),
   };
+}
+
+/** How the account's pages prove themselves when they ask for calls. */
+function describeKommoWidget(name: string, settings: KommoConfig, openCalls: () => readonly Call[]): KommoWidgetDoor {
+  const { account, oauth, widget, stockWidget } = settings;
+  const { clientId, clientSecret, address } = widget ?? {
+    ...(oauth ?? { clientId: null, clientSecret: null }),
+    address: null,
+  };
+  const audience = address ?? oauth?.redirectUri ?? null;
+  return { name, account: new URL(account).origin, clientId, clientSecret, audience, stock: stockWidget, openCalls };
 }
 
 function stateOf(sources: ReadonlyMap<string, PbxSource>, extension: string): DeviceState {

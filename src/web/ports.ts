@@ -1,4 +1,5 @@
 /** What the web server needs of the rest of the house. All of it is handed in; absent parts answer 404 with the reason. */
+import type { Call } from '../core/call.ts';
 import type { ClickToCall } from '../core/click-to-call.ts';
 import type { ContactBook } from '../core/contact-book.ts';
 import type { CallReports } from '../core/call-reports.ts';
@@ -84,6 +85,22 @@ export interface RetailcrmDoor {
   }): Promise<void>;
 }
 
+/** An amoCRM/Kommo account whose pages ask for calls. */
+export interface KommoWidgetDoor {
+  readonly name: string;
+  /** Its origin: `https://company.amocrm.ru`. */
+  readonly account: string;
+  /** What one-time tokens are signed with; null: none are taken. */
+  readonly clientSecret: string | null;
+  /** Of the integration; null: any whose secret this is. */
+  readonly clientId: string | null;
+  /** Our address as the integration names it; null: not looked at. */
+  readonly audience: string | null;
+  /** The stock "Asterisk" widget; null: it is not let in. */
+  readonly stock: { readonly login: string; readonly password: string; readonly givesCalls: boolean } | null;
+  openCalls(): readonly Call[];
+}
+
 export interface WebParts {
   readonly log: Log;
   readonly clock: Clock;
@@ -103,6 +120,8 @@ export interface WebParts {
   readonly clickToCall: Pick<ClickToCall, 'start' | 'state' | 'list'>;
   /** The configured accounts of retailCRM, which ask for calls and tell the states of their users. */
   readonly retailcrms?: readonly RetailcrmDoor[];
+  /** The configured accounts of amoCRM/Kommo, whose pages ask for calls. */
+  readonly kommoWidgets?: readonly KommoWidgetDoor[];
   /** As `NumberPlan.toClientNumber`: what people type becomes what the ledger holds. */
   toClientNumber(raw: string): string | null;
   /** Absent: there is only the API. */

@@ -12,6 +12,7 @@ import { addClickToCallRoutes } from './routes/click-to-call.ts';
 import { addContactRoutes } from './routes/contacts.ts';
 import { addDeliveryRoutes } from './routes/deliveries.ts';
 import { addEmployeeRoutes } from './routes/employees.ts';
+import { addKommoRoutes } from './routes/kommo.ts';
 import { addLeadRoutes } from './routes/leads.ts';
 import { addLookupRoute } from './routes/lookup.ts';
 import { addRecordingLinkRoute, addRecordingRoutes } from './routes/recordings.ts';
@@ -77,6 +78,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
   addStatusRoutes(app, door);
   addCallerIdRoute(app, door);
   addRetailcrmRoutes(app, door);
+  addKommoRoutes(app, door);
   addRecordingLinkRoute(app, door);
   if (own !== null && sessions !== null) {
     addInterfaceRoutes(app, own.bundle);

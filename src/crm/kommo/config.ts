@@ -30,6 +30,20 @@ const oauthConfig = z.strictObject({
     .describe('Tokens stand in the database encrypted with it'),
 });
 
+const widgetConfig = z.strictObject({
+  clientId: z.string().min(1).nullable().default(null),
+  clientSecret: z.string().min(1).describe('"Secret key" of the integration whose widget asks for calls'),
+  address: z.url().nullable().default(null).describe('Ours, as the redirect address of the integration names it'),
+});
+const stockWidgetConfig = z.strictObject({
+  login: z.string().min(1),
+  password: z.string().min(12, 'is too short; make one with: openssl rand -hex 16'),
+  givesCalls: z
+    .boolean()
+    .default(false)
+    .describe('The widget may fetch the calls too; they then stand in the CRM twice'),
+});
+
 /** Settings of an amoCRM or Kommo account. */
 export const kommoConfig = z
   .strictObject({
@@ -55,6 +69,8 @@ export const kommoConfig = z
       .default(null)
       .describe('Name of the contact that keeps calls of withheld numbers, and of numbers no rule makes a contact for'),
     companies: z.boolean().default(true).describe('Numbers of companies are looked for too'),
+    widget: widgetConfig.nullable().default(null).describe('Click-to-call; null: the integration of oauth, if any'),
+    stockWidget: stockWidgetConfig.nullable().default(null).describe('Click-to-call by the stock widget "Asterisk"'),
     requestsPerSecond: z
       .number()
       .min(0.5)
