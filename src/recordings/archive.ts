@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { AwsClient } from 'aws4fetch';
+import { Retryable } from '../core/errors.ts';
 
-/** Far storage of converted recordings; rejects in plain words when it does not answer. */
+/** Far storage of converted recordings; rejects with `Retryable`, in plain words, when it refuses or does not answer. */
 export interface RecordingArchive {
   put(key: string, content: Buffer): Promise<void>;
   /** Bytes `from` to `to`, both included. */
@@ -42,11 +43,11 @@ export function createS3Archive(settings: ArchiveSettings): RecordingArchive {
         ...(init.body === undefined ? {} : { body: new Uint8Array(init.body) }),
       });
     } catch (error) {
-      throw new Error(`the archive does not answer: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Retryable(`the archive does not answer: ${error instanceof Error ? error.message : String(error)}`);
     }
     if (response.ok || (method === 'DELETE' && response.status === 404)) return response;
     const words = (await response.text().catch(() => '')).replace(/\s+/g, ' ').slice(0, 300);
-    throw new Error(`the archive answered ${response.status} to ${method}: ${words}`);
+    throw new Retryable(`the archive answered ${response.status} to ${method}: ${words}`);
   }
 
   return {
@@ -60,7 +61,7 @@ export function createS3Archive(settings: ArchiveSettings): RecordingArchive {
       if (response.status !== 206 || length !== String(wanted)) {
         await response.body?.cancel();
         const gift = response.status === 206 ? `${length} bytes` : 'all of it';
-        throw new Error(`the archive gave ${gift} where ${wanted} bytes were asked for`);
+        throw new Retryable(`the archive gave ${gift} where ${wanted} bytes were asked for`);
       }
       return Readable.fromWeb(response.body as ReadableStream);
     },

@@ -90,6 +90,12 @@ async function sendContent(
   const close = () => void content.close().catch(() => undefined);
   try {
     const { headers } = request;
+    const isPartWanted = isStillThatFile(single(headers['if-range']), content);
+    const wish = isPartWanted ? readRange(headers.range, content.size) : ({ kind: 'all' } as const);
+    const [from, to] = wish.kind === 'part' ? [wish.from, wish.to] : [0, content.size - 1];
+    const isKnown = names(headers['if-none-match'], content.etag);
+    // Asked for before any header is set: where it fails, the answer is another.
+    const body = isKnown || wish.kind === 'none' || request.method === 'HEAD' ? null : await content.read(from, to);
     reply.headers({
       'accept-ranges': 'bytes',
       etag: content.etag,
@@ -97,12 +103,10 @@ async function sendContent(
       'cache-control': 'private, no-cache',
       'content-disposition': `${of.isDownload ? 'attachment' : 'inline'}; filename="${content.fileName}"`,
     });
-    if (names(headers['if-none-match'], content.etag)) {
+    if (isKnown) {
       close();
       return reply.code(304).send();
     }
-    const isPartWanted = isStillThatFile(single(headers['if-range']), content);
-    const wish = isPartWanted ? readRange(headers.range, content.size) : ({ kind: 'all' } as const);
     if (wish.kind === 'none') {
       close();
       return reply
@@ -111,10 +115,9 @@ async function sendContent(
         .type('text/plain; charset=utf-8')
         .send('There are no such bytes.');
     }
-    const [from, to] = wish.kind === 'part' ? [wish.from, wish.to] : [0, content.size - 1];
     reply.header('content-length', to - from + 1).type(content.contentType);
     if (wish.kind === 'part') reply.code(206).header('content-range', `bytes ${from}-${to}/${content.size}`);
-    if (request.method === 'HEAD') {
+    if (body === null) {
       close();
       return reply.send();
     }
@@ -123,7 +126,6 @@ async function sendContent(
       forwardedFor: single(headers['x-forwarded-for'])?.slice(0, 200) ?? null,
       agent: headers['user-agent']?.slice(0, 200) ?? null,
     });
-    const body = await content.read(from, to);
     reply.raw.once('close', close);
     return reply.send(body);
   } catch (error) {
