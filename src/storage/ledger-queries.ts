@@ -141,7 +141,7 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
     columnOf({ startedAt: 'started_at' }, query);
     const { extension, extensions, reason } = query;
     // A page of one extension or reason walks that index, not all calls.
-    const isNarrow = extension !== undefined || extensions !== undefined || reason !== undefined;
+    const isNarrow = extension !== undefined || extensions?.length === 1 || reason !== undefined;
     const from = isNarrow ? knex('conversations as v').join('calls as c', 'c.id', 'v.call_id') : knex('calls as c');
     const columns = isNarrow
       ? { value: 'v.call_started_at', id: 'v.call_id', isRepeated: true }
@@ -156,7 +156,14 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       'c.did': query.did,
       'c.trunk': query.trunk,
     });
-    if (extensions !== undefined) void from.whereIn('v.extension', extensions);
+    if (extensions !== undefined && isNarrow) void from.whereIn('v.extension', extensions);
+    if (extensions !== undefined && !isNarrow) {
+      // Of a group's calls the newest are near: walking all calls by their start finds them without sorting the group's.
+      void from.whereExists((some) => {
+        void some.from('conversations as g').select(knex.raw('1')).whereRaw('g.call_id = c.id');
+        void some.whereIn('g.extension', extensions);
+      });
+    }
     if (query.results !== undefined) void from.whereIn('c.result', query.results);
     if (query.isOpen === true) void from.whereNull('c.ended_at');
     if (query.isOpen === false) void from.whereNotNull('c.ended_at');

@@ -146,7 +146,10 @@ function Bars({ labels, bars }: { readonly labels: readonly string[]; readonly b
             ...axis,
             grid: { show: false },
             size: 30,
-            splits: () => labels.map((_, index) => index).filter((index) => index % Math.ceil(labels.length / 8) === 0),
+            splits: (self) => {
+              const step = Math.ceil(labels.length / Math.max(2, Math.floor(self.width / 72)));
+              return labels.map((_, index) => index).filter((index) => index % step === 0);
+            },
             values: (_plot, places) => places.map((index) => labels[index] ?? ''),
           },
           { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
