@@ -12,6 +12,7 @@ import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
 import { ContactMirror } from './core/contact-mirror.ts';
 import { ContactSearch } from './core/contact-search.ts';
+import { CrmChecks } from './core/crm-checks.ts';
 import { CrmSync } from './core/crm-sync.ts';
 import { createDeliveryRunner } from './core/delivery.ts';
 import type { DeliveryHandler, DeliveryOutcome } from './core/delivery/crm-loop.ts';
@@ -146,6 +147,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       userOf: (crm, extension) =>
         (crm === null ? undefined : usersOf.get(crm)?.find((user) => user.extensions.includes(extension))) ??
         directory.byExtension(extension),
+      phoneFieldOf: (name) => crms.find(({ entry }) => entry.name === name)?.adapter.phoneFieldId ?? null,
       env: process.env,
       clock,
       log,
@@ -278,6 +280,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       sync.start();
       undo.push(() => sync.stop());
     }
+    // The built-in one has nothing that could be set up wrongly elsewhere.
+    const outside = crms.flatMap(({ adapter, book: ownBook }) => (ownBook === undefined ? [adapter] : []));
+    const checks = new CrmChecks({ crms: outside, clock, log });
+    checks.start();
+    undo.push(() => checks.stop());
 
     // The phone systems. On several nodes, one at a time follows each.
     const cursors = createCursorStore(database);
@@ -375,10 +382,13 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => agi.status(),
       () => search.status(),
       () => syncs.flatMap((sync) => sync.status()),
+      () => checks.status(),
       () => runner.status(),
       () => recordings?.status() ?? [],
       () => hooks.status(),
     ];
+    const webUsers = createWebUserStore(database);
+    const firstRun = createFirstRun(join(dirname(tokenFile), 'first-run-token'));
     const web = createWebServer({
       config: config.http,
       metricsConfig: config.metrics,
@@ -413,8 +423,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         ),
         toClientNumber: (raw) => plan.toClientNumber(raw),
         interface: {
-          users: createWebUserStore(database),
-          firstRun: createFirstRun(join(dirname(tokenFile), 'first-run-token')),
+          users: webUsers,
+          firstRun,
           bundle: loadBundle(builtBundleFolder()),
           live,
           reports: createCallReports(database),
@@ -429,6 +439,10 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     const { port: httpPort } = await web.start();
     undo.push(() => web.stop());
     if (config.http.publicUrl === null) publicUrl = `http://${config.http.host}:${httpPort}`;
+    if (await webUsers.isEmpty()) {
+      firstRun.prepare();
+      log.info({ page: `${publicUrl}/ui/`, token: firstRun.file }, 'nobody can sign in yet: open the page with the token');
+    }
     log.info({ agiPort: agi.port, httpPort }, 'ready');
 
     return {
