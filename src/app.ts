@@ -441,7 +441,10 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     if (config.http.publicUrl === null) publicUrl = `http://${config.http.host}:${httpPort}`;
     if (await webUsers.isEmpty()) {
       firstRun.prepare();
-      log.info({ page: `${publicUrl}/ui/`, token: firstRun.file }, 'nobody can sign in yet: open the page with the token');
+      log.info(
+        { page: `${publicUrl}/ui/`, token: firstRun.file },
+        'nobody can sign in yet: open the page with the token',
+      );
     }
     log.info({ agiPort: agi.port, httpPort }, 'ready');
 

@@ -228,6 +228,8 @@ export interface CrmAdapter {
   updateLead?(id: string, change: Partial<NewLead>): Promise<void>;
   showIncomingCall?(card: IncomingCallCard): Promise<void>;
   hideIncomingCall?(card: IncomingCallCard): Promise<void>;
+  /** Id of the contact's field for telephone numbers as last read, which hooks know it by. */
+  readonly phoneFieldId?: number | null;
   setUserStatus?(userId: string, status: string): Promise<void>;
   attachRecording?(registrationId: string, link: string, idempotencyKey: string): Promise<void>;
   close?(): Promise<void>;

@@ -243,7 +243,6 @@ describe('the contract of hooks', () => {
       more: 1,
     });
     assert.deepEqual(changed, {
-      more: 1,
       call_result: 'Engaged',
       phone: '89161110002',
       result: 'busy',

@@ -41,6 +41,11 @@ export class KommoAccount {
   phoneField = (urgency: Urgency) => this.#phoneField.get(urgency);
   pipelines = (urgency: Urgency) => this.#pipelines.get(urgency);
 
+  /** As last read. */
+  get phoneFieldId(): number | null {
+    return this.#phoneField.last?.id ?? null;
+  }
+
   /** False only where it is known that numbers cannot be written into contacts. */
   get canKeepNumbers(): boolean {
     const field = this.#phoneField.last;

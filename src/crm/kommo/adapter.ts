@@ -75,6 +75,9 @@ export function createKommoCrm(parts: KommoParts): CrmAdapter {
       });
       return users;
     },
+    get phoneFieldId() {
+      return account.phoneFieldId;
+    },
     listContacts: (since) => contacts.listChanged(since),
     get createContact() {
       return account.canKeepNumbers ? createContact : undefined;

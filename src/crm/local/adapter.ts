@@ -21,7 +21,10 @@ export interface LocalCrmParts {
 
 /** What the built-in CRM can do as a CRM like any other. */
 export type LocalCrmAdapter = Required<
-  Omit<CrmAdapter, 'showsOutgoingCalls' | 'showIncomingCall' | 'hideIncomingCall' | 'setUserStatus' | 'close'>
+  Omit<
+    CrmAdapter,
+    'showsOutgoingCalls' | 'phoneFieldId' | 'showIncomingCall' | 'hideIncomingCall' | 'setUserStatus' | 'close'
+  >
 >;
 
 export interface LocalCrm {

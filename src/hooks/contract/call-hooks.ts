@@ -74,7 +74,6 @@ export const callHooks = {
     purpose: 'Changes what is registered of a conversation. Runs last before the registration.',
     input: callParamsInput,
     answer: callParamsAnswer,
-    passesUnknown: true,
     toWire: (input, surroundings) => {
       const { params } = input;
       return {
@@ -91,8 +90,7 @@ export const callHooks = {
         source,
       };
     },
-    fromWire: ({ data, sent, extras, input: { params } }) => ({
-      ...extras,
+    fromWire: ({ data, sent, input: { params } }) => ({
       ...(data.call_result === undefined || data.call_result === sent.call_result
         ? {}
         : { call_result: data.call_result }),

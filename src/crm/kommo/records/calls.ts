@@ -185,7 +185,7 @@ export class KommoCalls {
     return String(readAnswer(createdSchema('notes'), await this.#api.write('POST', path, body, { urgency }), path));
   }
 
-  #describe({ conversation, userId }: ConversationRegistration, uniq: string): Record<string, unknown> {
+  #describe({ conversation, userId, extras }: ConversationRegistration, uniq: string): Record<string, unknown> {
     const { recording } = conversation;
     const isLink = recording !== null && /^https?:\/\//.test(recording);
     const responsible = toNumber(userId) ?? conversation.extension;
@@ -197,6 +197,7 @@ export class KommoCalls {
       call_result: describeResult(conversation, this.#language),
       call_status: toCallStatus(conversation.result),
       ...(responsible === null ? {} : { call_responsible: responsible }),
+      ...extras,
     };
   }
 
