@@ -30,6 +30,8 @@ export interface RetailcrmParts {
   readonly staff?: (() => readonly Employee[]) | undefined;
   /** Requests in a second; the CRM's rules where absent. */
   readonly requestsPerSecond?: { readonly general: number; readonly telephony: number } | undefined;
+  /** How long nothing is sent after the first answer that asks for fewer requests; 1 s. */
+  readonly firstBackOffMs?: number | undefined;
 }
 
 /** What the CRM must be told once about us, and again when it changes. */
@@ -57,7 +59,12 @@ export function createRetailcrmCrm(parts: RetailcrmParts): RetailcrmCrm {
   const { name, config, db, numbers, clock } = parts;
   const rates = parts.requestsPerSecond ?? limits;
   const pace = (lane: keyof typeof limits) =>
-    new RequestPace({ requestsPerSecond: rates[lane], db, name: `${name}:${lane}` });
+    new RequestPace({
+      requestsPerSecond: rates[lane],
+      db,
+      name: `${name}:${lane}`,
+      firstBackOffMs: parts.firstBackOffMs,
+    });
   const paces = { general: pace('general'), telephony: pace('telephony') };
   const api = new RetailcrmApi({ address: config.account, key: config.apiKey, timeoutMs: config.timeoutMs, paces });
   const account = new RetailcrmAccount({ api, settings: config, clock });

@@ -22,12 +22,20 @@ export class RequestPace {
   readonly #takeShared: ((spacingMs: number) => Promise<number>) | null;
   readonly #urgent = new Set<Waiting>();
   readonly #patient = new Set<Waiting>();
+  readonly #firstBackOffMs: number;
   #nextAtMs = 0;
   #isRunning = false;
   #refusals = 0;
   #backOffUntilMs = 0;
 
-  constructor(options: { readonly requestsPerSecond: number; readonly db: Knex; readonly name: string }) {
+  constructor(options: {
+    readonly requestsPerSecond: number;
+    readonly db: Knex;
+    readonly name: string;
+    /** 1 s. */
+    readonly firstBackOffMs?: number | undefined;
+  }) {
+    this.#firstBackOffMs = options.firstBackOffMs ?? 1_000;
     this.#spacingMs = (1_000 / options.requestsPerSecond) * safety;
     this.#takeShared = shareSlots(options.db, options.name);
   }
@@ -66,7 +74,7 @@ export class RequestPace {
   /** The CRM asks for fewer requests. Returns how long everybody waits now. */
   slowDown(): number {
     this.#refusals += 1;
-    const ms = Math.min(1_000 * 2 ** (this.#refusals - 1), longestBackOffMs);
+    const ms = Math.min(this.#firstBackOffMs * 2 ** (this.#refusals - 1), longestBackOffMs);
     this.#backOffUntilMs = Math.max(this.#backOffUntilMs, performance.now() + ms);
     const error = () => new NotDone('the CRM has asked for fewer requests', { retryAfterMs: ms });
     for (const waiting of [...this.#urgent, ...this.#patient]) waiting.fail(error());
