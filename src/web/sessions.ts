@@ -10,7 +10,7 @@ const idleMs = 12 * 3_600_000;
 const longestMs = 7 * 24 * 3_600_000;
 /** The database need not know each click. */
 const noteUseEveryMs = 60_000;
-const lockAfter = 8;
+const lockAfter = 5;
 const lockMs = 15 * 60_000;
 
 export interface Sessions {

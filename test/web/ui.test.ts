@@ -87,6 +87,28 @@ describe('the web interface in a browser', function () {
     await page.locator('.events tbody tr').nth(2).waitFor();
   });
 
+  it('loads the first page with little, from here alone, and shows it at once', async () => {
+    const fresh = await openBrowser();
+    try {
+      const first = await fresh.newPage();
+      await signIn(first, { url: service.url, name: 'admin', password: adminPassword });
+      const origins = new Set<string>();
+      first.on('request', (request) => origins.add(new URL(request.url()).origin));
+      await first.goto(`${service.url}/ui/calls`);
+      await first.locator('tr.line').first().waitFor();
+      const measured = (await first.evaluate(`(() => {
+        const files = performance.getEntriesByType('resource').filter(({ name }) => name.includes('/ui/'));
+        const paint = performance.getEntriesByName('first-contentful-paint')[0];
+        return { bytes: files.reduce((sum, file) => sum + file.encodedBodySize, 0), paintMs: paint.startTime };
+      })()`)) as { bytes: number; paintMs: number };
+      assert.deepEqual([...origins], [service.url]);
+      assert.ok(measured.bytes > 10_000 && measured.bytes < 60_000, JSON.stringify(measured));
+      assert.ok(measured.paintMs < 1_000, JSON.stringify(measured));
+    } finally {
+      await fresh.close();
+    }
+  });
+
   it('keeps filters in the address and for the next visit', async () => {
     await open('calls');
     await page.getByLabel('Result').selectOption('busy');

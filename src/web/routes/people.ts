@@ -17,6 +17,7 @@ const password = z.string().min(10, 'must have at least 10 characters').max(200)
 const extensions = z.array(z.string().regex(/^[0-9*#]{1,15}$/, 'is not an extension')).max(500);
 const credentials = z.strictObject({ name: z.string().max(64), password: z.string().max(200) });
 const firstUser = z.strictObject({ token: z.string().max(200), name, password });
+const newPassword = z.strictObject({ password: z.string().max(200), newPassword: password });
 const newUser = z.strictObject({
   name,
   password,
@@ -107,6 +108,25 @@ export function addSessionRoutes(
     if (user === null) throw new WebFault(409, 'not_now', 'The first user exists already; sign in.');
     firstRun.finish();
     await audit(request, user.name, 'made the first user');
+    return answer(user, (await sessions.open(reply, user)).csrfToken);
+  });
+
+  app.post(`${path}/password`, async (request, reply) => {
+    const session = await sessions.find(request);
+    if (session === null) throw new WebFault(401, 'token_needed', 'Sign in first.');
+    sessions.requireOwnPage(request, session);
+    requireOwnOrigin(request);
+    const given = parseInput(newPassword, request.body);
+    const { user } = session;
+    const known = await users.findByName(user.name);
+    if (!(await sessions.passwords.isRight(given.password, known?.passwordHash ?? null))) {
+      guesses.count(request.ip);
+      throw new WebFault(403, 'wrong_password', 'The present password is wrong.');
+    }
+    const passwordHash = await sessions.passwords.hash(given.newPassword);
+    // Ends every session of this user, also one that somebody else may have; this one begins anew.
+    await users.change(user.id, { passwordHash });
+    await audit(request, user.name, 'changed the own password');
     return answer(user, (await sessions.open(reply, user)).csrfToken);
   });
 

@@ -1,10 +1,12 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { SessionAnswer } from '../routes/people.ts';
 import { ask } from './api.ts';
 import { t, useLanguage, type Key } from './i18n/words.ts';
 import { Icon, type IconName } from './parts/icon.tsx';
-import { Notices } from './parts/notices.tsx';
+import { FormDialog, Input } from './parts/dialog.tsx';
+import { Notices, tell } from './parts/notices.tsx';
 import { language, theme, type Theme } from './preferences.ts';
 import { addressOf, go, place } from './router.ts';
 import { SignIn } from './screens/sign-in.tsx';
@@ -204,6 +206,11 @@ function Navigation(props: { readonly groups: readonly Group[]; readonly current
 }
 
 function Account({ userName }: { readonly userName: string }) {
+  const [isChanging, setChanging] = useState(false);
+  const change = async (body: Readonly<Record<string, string>>) => {
+    session.value = await ask<SessionAnswer>('session/password', { method: 'POST', body });
+    tell(t('account.changed'));
+  };
   const signOut = async () => {
     await ask('session', { method: 'DELETE' }).catch(() => undefined);
     session.value = session.value && { ...session.value, user: null, csrfToken: null };
@@ -216,13 +223,19 @@ function Account({ userName }: { readonly userName: string }) {
         <ThemeChoice />
       </div>
       <div class="row spread">
-        <span class="who" title={t(`role.${session.value!.user!.role}`)}>
+        <button class="plain who" title={t('account.password')} onClick={() => setChanging(true)}>
           {userName}
-        </span>
+        </button>
         <button class="plain" onClick={signOut}>
           {t('action.signOut')}
         </button>
       </div>
+      {isChanging && (
+        <FormDialog title={t('account.password')} onClose={() => setChanging(false)} onSubmit={change}>
+          <Input name="password" type="password" label={t('account.present')} isRequired />
+          <Input name="newPassword" type="password" label={t('door.newPassword')} isRequired />
+        </FormDialog>
+      )}
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import type { RefObject } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import { showDuration } from '../format.ts';
@@ -66,7 +67,44 @@ function Player({ recording }: { readonly recording: ShownRecording }) {
           </a>
         </span>
       </header>
+      <Wave id={recording.id} sound={sound} />
       <audio ref={sound} controls preload="none" src={url.pathname + url.search} />
     </section>
+  );
+}
+
+interface WaveProps {
+  readonly id: string;
+  readonly sound: RefObject<HTMLAudioElement | null>;
+}
+
+/** Loudness as the server measured it, one line for each side of the talk; a click seeks. */
+function Wave({ id, sound }: WaveProps) {
+  const loaded = useLoaded(id, (signal) =>
+    ask<{ peaks: readonly (readonly number[])[] | null }>(`recordings/${encodeURIComponent(id)}`, { signal }),
+  );
+  const peaks = loaded.value?.peaks ?? null;
+  if (peaks === null || peaks.length === 0) return null;
+  const width = Math.max(...peaks.map((channel) => channel.length));
+  const height = 40 * peaks.length;
+  const pathOf = (channel: readonly number[], row: number) =>
+    channel
+      .map((loudness, index) => {
+        const half = Math.max(0.5, (loudness / 255) * 18);
+        return `M${index} ${row * 40 + 20 - half}V${row * 40 + 20 + half}`;
+      })
+      .join('');
+  const seek = (event: MouseEvent) => {
+    const { left, width: shown } = (event.currentTarget as Element).getBoundingClientRect();
+    const duration = sound.current?.duration ?? NaN;
+    if (sound.current !== null && Number.isFinite(duration))
+      sound.current.currentTime = ((event.clientX - left) / shown) * duration;
+  };
+  return (
+    <svg class="wave" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true" onClick={seek}>
+      {peaks.map((channel, row) => (
+        <path key={row} d={pathOf(channel, row)} />
+      ))}
+    </svg>
   );
 }
