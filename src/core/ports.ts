@@ -345,6 +345,8 @@ export interface TranscoderInput {
   readonly container: 'wav' | 'mp3' | 'ogg' | 'gsm' | 'g722';
   /** 2: the sides of the talk are split, and stay so. */
   readonly channels: 1 | 2;
+  /** Set where 16-bit samples (little-endian) are all that comes after a header of so many bytes. */
+  readonly plain: { readonly rate: number; readonly headerBytes: number } | null;
   /** The bytes; opened once. */
   open(): NodeJS.ReadableStream;
   /** The part that is wanted, where `open` gives more than it; null: all. */

@@ -5,7 +5,7 @@ import type { Recording, RecordingContent } from '../core/recording.ts';
 import type { RecordingArchive } from './archive.ts';
 import { ForbiddenFile, openBelow } from './find.ts';
 import type { ConvertedFolder } from './folder.ts';
-import { inspectSound, readSlice, sliceSound, UnreadableSound } from './sound-file.ts';
+import { chunkBytes, inspectSound, readSlice, sliceSound, UnreadableSound } from './sound-file.ts';
 
 export interface ContentParts {
   readonly folder: ConvertedFolder;
@@ -51,7 +51,8 @@ export async function openConverted(parts: ContentParts, recording: Recording): 
   const { size } = await file.stat();
   return {
     ...describe(recording, { ...about, size }),
-    read: async (from, to) => file.createReadStream({ start: from, end: to, autoClose: false }),
+    read: async (from, to) =>
+      file.createReadStream({ start: from, end: to, autoClose: false, highWaterMark: chunkBytes }),
     close: () => file.close(),
   };
 }

@@ -55,12 +55,16 @@ interface CommandLine {
   _getArguments(): string[];
 }
 
-/** The arguments of one conversion: an mp3 file, and plain samples on the standard output. */
+/**
+ * The arguments of one conversion: an mp3 file, and, where the input is not plain samples itself, such samples on the
+ * standard output.
+ */
 export function conversionArguments(
   { kilobits, sampleRate }: TranscoderSettings,
   { input, output }: { readonly input: Omit<TranscoderInput, 'open'>; readonly output: string },
 ): string[] {
   const { container, channels, part } = input;
+  const isPlain = input.plain !== null;
   const seconds = (ms: number) => (ms / 1000).toFixed(3);
   const cut = part === null ? [] : ['-ss', seconds(part.fromMs), '-to', seconds(part.toMs)];
   const plain = ['-map', '0:a:0', '-map_metadata', '-1', ...cut];
@@ -73,9 +77,12 @@ export function conversionArguments(
     .input('pipe:0')
     .inputOptions(['-protocol_whitelist', 'pipe', '-codec_whitelist', decoders, '-f', container])
     .output(`file:${output}`)
-    .outputOptions([...plain, ...coding, '-write_xing', '1', '-f', 'mp3'])
-    .output('pipe:1')
-    .outputOptions([...plain, '-ar', String(meterRate), '-ac', String(channels), '-f', 's16le']);
+    .outputOptions([...plain, ...coding, '-write_xing', '1', '-f', 'mp3']);
+  if (!isPlain) {
+    command
+      .output('pipe:1')
+      .outputOptions([...plain, '-ar', String(meterRate), '-ac', String(channels), '-f', 's16le']);
+  }
   const quiet = ['-hide_banner', '-nostats', '-loglevel', 'error', '-threads', '1', '-n'];
   return [...quiet, ...(command as unknown as CommandLine)._getArguments().filter((argument) => argument !== '-y')];
 }
@@ -91,9 +98,12 @@ export function createTranscoder(settings: TranscoderSettings): Transcoder {
         windowsHide: true,
       });
       const source = input.open() as Readable;
-      const meter = new LoudnessMeter({ rate: meterRate, channels: input.channels });
+      const meter = new LoudnessMeter({ rate: input.plain?.rate ?? meterRate, channels: input.channels });
       try {
-        const made = await Promise.race([ended(child, source, meter, settings), aborted(deadline)]);
+        const made = await Promise.race([
+          ended(child, { ...settings, source, meter, plain: input.plain }),
+          aborted(deadline),
+        ]);
         const wanted =
           input.container === 'mp3' && input.part === null ? 1 : leastBytes(settings, input, made.durationMs);
         const { size } = await stat(output);
@@ -120,10 +130,13 @@ function leastBytes({ kilobits }: TranscoderSettings, { channels }: TranscoderIn
 
 function ended(
   child: ChildProcess,
-  source: Readable,
-  meter: LoudnessMeter,
-  { niceness, program }: TranscoderSettings,
+  of: TranscoderSettings & {
+    readonly source: Readable;
+    readonly meter: LoudnessMeter;
+    readonly plain: TranscoderInput['plain'];
+  },
 ): Promise<Transcoded> {
+  const { niceness, program, source, meter, plain } = of;
   return new Promise((resolve, reject) => {
     let complaint = '';
     child.once('error', (error: NodeJS.ErrnoException) => {
@@ -143,6 +156,13 @@ function ended(
     source.on('error', (error: Error) => {
       reject(new ConversionFailed('failed', `the recording cannot be read: ${error.message}`));
     });
+    let header = plain?.headerBytes ?? 0;
+    if (plain !== null) {
+      source.on('data', (chunk: Buffer) => {
+        meter.push(chunk.subarray(header));
+        header = Math.max(0, header - chunk.length);
+      });
+    }
     source.pipe(child.stdin!);
     child.stdout!.on('data', (chunk: Buffer) => meter.push(chunk));
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {

@@ -28,6 +28,8 @@ export interface SoundFile {
   readonly hasSound: boolean;
   /** Null where time cannot be counted in bytes (mp3, ogg). */
   readonly samples: Samples | null;
+  /** Samples a second, where they are 16-bit numbers as they are. */
+  readonly plainRate: number | null;
   /** The header before the samples when they are given out as `container`, for this many bytes of them. */
   headerFor(sampleBytes: number): Buffer;
 }
@@ -58,6 +60,8 @@ export const soundExtensions = [
 
 const noHeader = () => Buffer.alloc(0);
 const longestHeader = 64 * 1024;
+/** Read at once: more than the usual, because each read costs as much as copying this. */
+export const chunkBytes = 256 * 1024;
 
 /** What the open file is, by its extension and its first bytes. @throws UnreadableSound */
 export async function inspectSound(file: FileHandle, extension: string): Promise<SoundFile> {
@@ -65,6 +69,7 @@ export async function inspectSound(file: FileHandle, extension: string): Promise
   const kind = extension.toLowerCase();
   if (kind === 'wav' || kind === 'wav49') return inspectWav(file, bytes);
   const raw = (samples: Omit<Samples, 'offset' | 'bytes'>, fmt: Buffer): SoundFile => ({
+    plainRate: plainRateOf(fmt),
     container: 'wav',
     channels: 1,
     contentType: 'audio/wav',
@@ -76,6 +81,7 @@ export async function inspectSound(file: FileHandle, extension: string): Promise
     headerFor: (sampleBytes) => wavHeader(fmt, sampleBytes),
   });
   const stream = (container: SoundFile['container'], contentType: string, samples: Samples | null): SoundFile => ({
+    plainRate: null,
     container,
     channels: 1,
     contentType,
@@ -137,6 +143,7 @@ async function inspectWav(file: FileHandle, bytes: number): Promise<SoundFile> {
   const head = Buffer.alloc(Math.min(longestHeader, bytes));
   const { bytesRead } = await file.read(head, 0, head.length, 0);
   const empty: SoundFile = {
+    plainRate: null,
     container: 'wav',
     channels: 1,
     contentType: 'audio/wav',
@@ -179,6 +186,7 @@ function describeWav(found: { fmt: Buffer; offset: number; told: number; bytes: 
   const isClosed = told > 0 && told <= present + 1 && present - told <= longestHeader;
   const usable = isClosed ? Math.min(told, present) : present;
   return {
+    plainRate: plainRateOf(fmt),
     container: 'wav',
     channels,
     contentType: 'audio/wav',
@@ -222,6 +230,9 @@ function readFmt(given: Buffer): { fmt: Buffer; channels: 1 | 2; blockBytes: num
   if (!isRight || blockBytes !== (channels * bits) / 8) throw new UnreadableSound('its header is broken');
   return { fmt: fmtChunk({ tag, rate, bits, channels }), channels, blockBytes, blockMs: 1000 / rate };
 }
+
+const plainRateOf = (fmt: Buffer) =>
+  fmt.readUInt16LE(0) === 1 && fmt.readUInt16LE(14) === 16 ? fmt.readUInt32LE(4) : null;
 
 function fmtChunk(of: { tag: number; rate: number; bits: number; channels?: number }): Buffer {
   const { tag, rate, bits, channels = 1 } = of;
@@ -285,6 +296,11 @@ export interface SoundSlice {
   readonly isWhole: boolean;
 }
 
+/** What a transcoder may measure without decoding. */
+export function plainOf({ plainRate }: SoundFile, { head }: SoundSlice): TranscoderInput['plain'] {
+  return plainRate === null ? null : { rate: plainRate, headerBytes: head.length };
+}
+
 export function sliceSound(
   sound: SoundFile,
   part: { readonly fromMs: number; readonly toMs: number } | null,
@@ -314,7 +330,7 @@ export function readSlice(
   const start = slice.offset + Math.max(0, from - slice.head.length);
   const end = slice.offset + to - slice.head.length;
   if (end < start) return Readable.from([head]);
-  const samples = file.createReadStream({ start, end, autoClose: false });
+  const samples = file.createReadStream({ start, end, autoClose: false, highWaterMark: chunkBytes });
   return head.length === 0 ? samples : Readable.from(joined(head, samples), { objectMode: false });
 }
 async function* joined(head: Buffer, rest: Readable): AsyncGenerator<Buffer> {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ConversionFailed } from '../../src/core/recording.ts';
 import { createTranscoder, type TranscoderSettings } from '../../src/recordings/convert.ts';
-import { inspectSound, readSlice, sliceSound } from '../../src/recordings/sound-file.ts';
+import { inspectSound, plainOf, readSlice, sliceSound } from '../../src/recordings/sound-file.ts';
 import { listen } from '../support/tones.ts';
 import { until } from '../support/until.ts';
 import { wavOf } from './wav.ts';
@@ -32,7 +32,7 @@ describe('a conversion', function () {
     try {
       const sound = await inspectSound(file, path.slice(path.lastIndexOf('.') + 1));
       const slice = sliceSound(sound, null);
-      const input = { ...sound, part: null, open: () => readSlice(file, slice) };
+      const input = { ...sound, part: null, plain: plainOf(sound, slice), open: () => readSlice(file, slice) };
       const { timeoutMs = 10_000, settings = usual } = options;
       return await createTranscoder(settings).toMp3({ input, output, timeoutMs, signal });
     } finally {
@@ -217,7 +217,13 @@ describe('a conversion', function () {
       for (const container of ['wav', 'mp3', 'ogg', 'gsm', 'g722'] as const) {
         for (const text of hostile) {
           rmSync(output, { force: true });
-          const input = { container, channels: 1 as const, part: null, open: () => Readable.from([Buffer.from(text)]) };
+          const input = {
+            container,
+            channels: 1 as const,
+            part: null,
+            plain: null,
+            open: () => Readable.from([Buffer.from(text)]),
+          };
           const made = await createTranscoder(usual)
             .toMp3({ input, output, timeoutMs: 5000, signal })
             .catch(failsAs('failed'));
