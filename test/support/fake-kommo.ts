@@ -343,6 +343,8 @@ export class FakeKommo {
   hasPhoneField = true;
   hasWorkValue = true;
   isUnsortedOn = true;
+  /** The token is an administrator's. */
+  isAdministrator = true;
   /** What was asked, in order: `GET /api/v4/contacts`. */
   readonly asked: string[] = [];
   readonly violations: string[] = [];
@@ -586,6 +588,8 @@ export class FakeKommo {
         },
       }));
     }
+    if (is('GET', '/api/v4/users') && !this.isAdministrator)
+      return problem(403, 'Forbidden', 'Only for administrators');
     if (is('GET', '/api/v4/users'))
       return this.#list(
         asked,
@@ -1272,6 +1276,7 @@ export class FakeKommo {
   }
 
   #notes(asked: Asked, kind: EntityWord, entityId: string | undefined, noteId: string | undefined): Answer | null {
+    if (kind === 'customers') return problem(402, 'Payment Required', 'Customers are not part of the tariff');
     if (asked.method === 'GET' && noteId === undefined) {
       const types = asked.query.getAll('filter[note_type][]');
       const found = this.notes.filter(

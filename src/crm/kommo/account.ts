@@ -1,7 +1,7 @@
 import { Rejected } from '../../core/errors.ts';
 import type { Clock, CrmUser } from '../../core/ports.ts';
 import type { Urgency } from './access/pace.ts';
-import type { KommoApi } from './api.ts';
+import { Refused, type KommoApi } from './api.ts';
 import type { KommoConfig } from './config.ts';
 import { accountSchema, customFieldSchema, pipelineSchema, userSchema } from './mapping.ts';
 
@@ -65,7 +65,7 @@ export class KommoAccount {
     const extensions = Object.entries(this.#settings.extensions);
     const users: CrmUser[] = [];
     const list = { key: 'users', item: userSchema };
-    for await (const page of this.#api.pages('/api/v4/users', list, { urgency })) {
+    for await (const page of this.#pagesForAdministrators(list, urgency)) {
       for (const { id, name, email, rights } of page) {
         const isOwner = (owner: string) => owner === String(id) || owner.toLowerCase() === email?.toLowerCase();
         users.push({
@@ -78,6 +78,15 @@ export class KommoAccount {
       }
     }
     return users;
+  }
+
+  /** Only administrators are shown the list; others get an empty one. */
+  async *#pagesForAdministrators(list: { key: string; item: typeof userSchema }, urgency: Urgency) {
+    try {
+      yield* this.#api.pages('/api/v4/users', list, { urgency });
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 403)) throw error;
+    }
   }
 
   async #readPhoneField(urgency: Urgency): Promise<PhoneField | null> {

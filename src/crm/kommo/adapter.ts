@@ -122,6 +122,12 @@ async function check(parts: {
         'number. In the CRM, open the settings of the fields of a contact and add the field "Phone" again.';
       statuses.push({ part: part('contacts'), health: 'error', message });
     }
+    if (users.length === 0) {
+      const message =
+        'The account shows us no users: the integration was installed by somebody who is no administrator. Calls are ' +
+        'registered without employees and no cards open. Let an administrator make the token.';
+      statuses.push({ part: part('users'), health: 'error', message });
+    }
     if (!pipelines.some((pipeline) => pipeline.isUnsortedOn)) {
       const message =
         'No pipeline takes unsorted requests: rules make leads instead. Switch them on in the settings of a pipeline.';
@@ -129,7 +135,7 @@ async function check(parts: {
     }
     const ids = new Set(users.flatMap(({ id, email }) => [id, email?.toLowerCase() ?? '']));
     const strangers = Object.entries(parts.config.extensions).filter(([, owner]) => !ids.has(owner.toLowerCase()));
-    if (strangers.length > 0) {
+    if (strangers.length > 0 && users.length > 0) {
       const list = strangers.map(([extension, owner]) => `${extension}: ${owner}`).join(', ');
       const message = `The account has no user for these extensions: ${list}. Write the user's id or e-mail under extensions.`;
       statuses.push({ part: part('extensions'), health: 'warning', message });

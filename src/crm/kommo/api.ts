@@ -9,6 +9,8 @@ export type Query = Readonly<Record<string, string | number | readonly (string |
 export interface Ask {
   readonly urgency: Urgency;
   readonly signal?: AbortSignal | undefined;
+  /** About a part that an account need not have: 402 and 403 say only that it has not. */
+  readonly isOptional?: boolean;
 }
 
 /** The CRM read the request and says no. `answer` is its body. */
@@ -148,6 +150,8 @@ export class KommoApi {
   async #send(method: string, path: string, ask: Ask & { query?: Query }, body: unknown): Promise<unknown> {
     const token = await this.#tokens.current();
     const first = await this.#request(method, path, ask, body, token);
+    if (ask.isOptional === true && (first.status === 402 || first.status === 403))
+      throw refusal(first, `${method} ${path}`);
     if (first.status !== 401) return this.#judge(first, `${method} ${path}`);
     const next = await this.#tokens.renew(token).catch((error: unknown) => {
       if (error instanceof AuthRequired) this.#pace.stopFor(haltMs.unauthorized, error.message);

@@ -314,6 +314,32 @@ describe('records in an amoCRM or Kommo account', () => {
       assert.ok(statuses.some(({ message }) => message.includes('109: nobody@example.org')));
     });
 
+    it('goes on without users where only administrators are shown them, and says so', async () => {
+      fake.isAdministrator = false;
+      assert.deepEqual(await adapter.listUsers(), []);
+      assert.ok(
+        (await adapter.check()).some(({ health, message }) => health === 'error' && /administrator/.test(message)),
+      );
+      await register();
+      assert.equal(fake.callNotes.length, 1);
+    });
+
+    it('a missed call of an unknown client costs few requests', async () => {
+      await adapter.listUsers();
+      const before = fake.asked.length;
+      await adapter.findContact(number, never());
+      const contact = await adapter.createContact!(aContact(), 'k1');
+      assert.equal(await adapter.findOpenLead!(contact.id, null), null);
+      const lead = await adapter.createLead!(aLead({ contactId: contact.id }), 'k2');
+      await adapter.findOpenTask!({ contactId: contact.id, leadId: lead.id });
+      await adapter.createTask!(
+        { text: 'Call', dueAt: new Date(), responsibleId: null, contactId: contact.id, leadId: lead.id },
+        'k3',
+      );
+      await register({ contactId: contact.id, leadId: lead.id });
+      assert.ok(fake.asked.length - before <= 9, fake.asked.slice(before).join('\n'));
+    });
+
     it('a lead goes where it is told, and says which field is wrong', async () => {
       const lead = aLead({ pipelineId: '11', statusId: '22', responsibleId: '502', tags: ['звонок'] });
       await adapter.createLead!(lead, 'k1');

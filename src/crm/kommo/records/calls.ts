@@ -64,7 +64,11 @@ export class KommoCalls {
       {
         recover: async (since) => {
           for (const kind of entityKinds) {
-            const note = await this.#findNote(kind, { uniq, since });
+            const note = await this.#findNote(kind, { uniq, since }).catch((error: unknown) => {
+              // Not every tariff has customers.
+              if (kind === 'customers' && error instanceof Refused) return null;
+              throw error;
+            });
             if (note !== null) return writePlace({ kind, id: note.entity_id, recordId: note.id });
           }
           return null;
@@ -227,7 +231,8 @@ export class KommoCalls {
       'filter[note_type]': types,
       ...(since === null ? {} : { 'filter[updated_at][from]': toSeconds(since) }),
     };
-    return this.#api.pages(`/api/v4/${path}/notes`, { key: 'notes', item: noteSchema, query }, { urgency });
+    const ask = { urgency, isOptional: path.startsWith('customers') } as const;
+    return this.#api.pages(`/api/v4/${path}/notes`, { key: 'notes', item: noteSchema, query }, ask);
   }
 }
 

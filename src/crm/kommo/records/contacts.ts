@@ -23,6 +23,8 @@ import {
 /** The search index holds numbers in many ways of writing; their last ten digits are in all of them. */
 const searchDigits = 10;
 const shortestNumber = 4;
+/** An answer "nobody" is believed this long. */
+const lookFreshMs = 5_000;
 const mostRemembered = 20_000;
 const ours = ['name', 'number', 'responsibleId', 'tags'];
 
@@ -40,6 +42,8 @@ export class KommoContacts {
   /** Who alone has this number; null: several have it, and the CRM might choose another than we did. */
   readonly #owners = new Recent<string | null>();
   readonly #companyNames = new Recent<string>();
+  /** When nobody was found under this number, on the monotonic clock. */
+  readonly #missedAtMs = new Recent<number>();
 
   constructor(parts: {
     readonly api: KommoApi;
@@ -75,6 +79,7 @@ export class KommoContacts {
       this.#owners.put(wanted, isAlone ? found.id : null);
       return found;
     }
+    this.#missedAtMs.put(wanted, performance.now());
     return null;
   }
 
@@ -152,7 +157,9 @@ export class KommoContacts {
         return ref === null || (await this.read(ref, urgency)) === null ? null : known;
       },
       create: async () => {
-        const found = await this.find(number, { urgency });
+        // Whoever asks for a new contact has looked just now; what we ourselves make meanwhile is known without asking.
+        const hasLooked = performance.now() - (this.#missedAtMs.get(number) ?? -Infinity) < lookFreshMs;
+        const found = hasLooked ? null : await this.find(number, { urgency });
         if (found !== null) return found.id;
         const body = { ...(await this.#writeNew(wanted, number)), request_id: '0' };
         const answer = await this.#api.write('POST', '/api/v4/contacts', [body], { urgency });
