@@ -442,8 +442,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     if (await webUsers.isEmpty()) {
       firstRun.prepare();
       log.info(
-        { page: `${publicUrl}/ui/`, token: firstRun.file },
-        'nobody can sign in yet: open the page with the token',
+        { page: `${publicUrl}/ui/`, file: firstRun.file },
+        'nobody can sign in yet: open the page and type in the token of the file',
       );
     }
     log.info({ agiPort: agi.port, httpPort }, 'ready');
