@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { crmKinds, type BuiltCrm } from '../crm/index.ts';
 import { createNumbering } from '../installation.ts';
@@ -11,7 +12,10 @@ export async function withCrm<Result>(
   work: (crm: BuiltCrm) => Promise<Result>,
 ): Promise<Result> {
   const { directory, plan } = createNumbering(config);
-  const database = await openDatabase(config.storage);
+  // Before the first start there is none yet, and it must not be made here: perhaps by another user than the service's.
+  const { storage } = config;
+  const isThere = storage.kind !== 'sqlite' || existsSync(storage.path);
+  const database = await openDatabase(isThere ? storage : { ...storage, path: ':memory:' });
   try {
     const crm = crmKinds[entry.kind].create(entry.settings, {
       name: entry.name,

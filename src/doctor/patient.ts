@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { withCrm } from '../cli/open-crm.ts';
 import { localTokenFile, type Config, type LoadedConfig } from '../config.ts';
 import type { Clock, Employee, Log } from '../core/ports.ts';
 import { checkInclude } from '../dialplan/check.ts';
@@ -48,9 +49,18 @@ export function createPatient({ loaded, employees, clock, log }: PatientParts): 
     further: new Map([
       ...(storage.kind === 'postgres' ? [['storage', () => checkDatabase(config)] as const] : []),
       ['dialplan', async () => checkDialplan(config)],
+      ...config.crm
+        .filter(({ kind }) => kind !== 'local')
+        .map((entry) => [`crm:${entry.name}`, () => checkCrm(config, entry)] as const),
       ...(config.pbx.length === 0 ? [['phone systems', async () => noPbx()] as const] : []),
     ]),
   };
+}
+
+/** What the CRM says of itself; its messages say how to mend it. */
+async function checkCrm(config: Config, entry: Config['crm'][number]): Promise<Finding[]> {
+  const parts = await withCrm(config, entry, ({ adapter }) => adapter.check());
+  return parts.map(({ part, health, message }) => ({ check: part, state: health, message, mend: null }));
 }
 
 function noPbx(): Finding[] {
