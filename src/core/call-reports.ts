@@ -22,6 +22,9 @@ export interface MissedClient {
   readonly calls: number;
   /** How often somebody called back in vain since the last missed call. */
   readonly triedBack: number;
+  /** Who said since the last missed call that they will call back; null: nobody. */
+  readonly takenBy: string | null;
+  readonly takenAt: Date | null;
 }
 
 /** Calls that began within the same half hour. */
@@ -62,6 +65,8 @@ export interface CompletenessCount {
 export interface CallReports {
   /** Newest first, at most `limit`. */
   missedClients(period: ReportPeriod & { readonly limit: number }): Promise<readonly MissedClient[]>;
+  /** `who` will call this client back; null: nobody any more. */
+  takeMissed(client: string, take: { readonly who: string; readonly at: Date } | null): Promise<void>;
   overview(period: ReportPeriod): Promise<Overview>;
   completeness(
     period: ReportPeriod & { readonly crms: readonly string[]; readonly dayOffsetMs: number },

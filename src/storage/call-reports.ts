@@ -6,7 +6,7 @@ const halfHourMs = 1_800_000;
 const dayMs = 86_400_000;
 
 /** Reads figures on the connection of lists, which does not hold up saving. */
-export function createCallReports({ reader: knex }: Database): CallReports {
+export function createCallReports({ reader: knex, knex: writer }: Database): CallReports {
   const callsIn = ({ from, to, extensions }: ReportPeriod) => {
     const query = knex('calls as c')
       .where('c.started_at', '>=', from.getTime())
@@ -42,9 +42,12 @@ export function createCallReports({ reader: knex }: Database): CallReports {
         ended_at: number | null;
         calls: number;
         tried: number;
+        who: string | null;
+        taken_at: number | null;
       }[] = await knex
         .from(missed.as('m'))
         .join('calls as l', 'l.id', 'm.last_id')
+        .leftJoin('missed_takes as t', (on) => on.on('t.client', 'm.client').on('t.at', '>', 'm.last_at'))
         .whereNotExists((later) => {
           void later.from('calls as a').select(knex.raw('1'));
           void later.whereRaw('a.client_reversed = m.client_reversed and a.started_at > m.last_at');
@@ -62,6 +65,7 @@ export function createCallReports({ reader: knex }: Database): CallReports {
           'l.ended_at',
           'm.calls',
         )
+        .select('t.who', { taken_at: 't.at' })
         .select(
           knex.raw(
             `(select count(*) from calls as b where b.client_reversed = m.client_reversed
@@ -78,7 +82,18 @@ export function createCallReports({ reader: knex }: Database): CallReports {
         endedAt: row.ended_at === null ? null : new Date(row.ended_at),
         calls: Number(row.calls),
         triedBack: Number(row.tried),
+        takenBy: row.who,
+        takenAt: row.taken_at === null ? null : new Date(row.taken_at),
       }));
+    },
+
+    async takeMissed(client, take) {
+      if (take === null) {
+        await writer('missed_takes').where({ client }).delete();
+        return;
+      }
+      const row = { client, who: take.who, at: take.at.getTime() };
+      await writer('missed_takes').insert(row).onConflict('client').merge();
     },
 
     async overview(period) {

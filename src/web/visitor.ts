@@ -14,6 +14,7 @@ const open: Readonly<Record<string, readonly Visitor['role'][]>> = {
   'GET /api/v1/calls': ['supervisor', 'own'],
   'GET /api/v1/calls/:source/:linkedId': ['supervisor', 'own'],
   'GET /api/v1/calls.csv': ['supervisor', 'own'],
+  'POST /api/v1/missed/take': ['supervisor', 'own'],
   'POST /api/v1/call-back': ['supervisor', 'own'],
   'GET /api/v1/conversations': ['supervisor', 'own'],
   'GET /api/v1/live': ['supervisor', 'own'],

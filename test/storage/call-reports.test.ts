@@ -90,6 +90,21 @@ describe('the reports over calls', () => {
       assert.deepEqual(await reports.missedClients({ ...period, extensions: [], limit: 10 }), []);
     });
 
+    it('remember who takes a missed client, until the client calls in vain again', async () => {
+      const { database } = await makeDatabase();
+      await save(database, [call({ at: 0, client: '+79160000001', result: 'missed' })]);
+      const reports = createCallReports(database);
+      const takenBy = async () => (await reports.missedClients({ ...period, limit: 10 }))[0]?.takenBy;
+      await reports.takeMissed('+79160000001', { who: 'anna', at: new Date(start + minute) });
+      await reports.takeMissed('+79160000001', { who: 'vera', at: new Date(start + 2 * minute) });
+      assert.equal(await takenBy(), 'vera');
+      await reports.takeMissed('+79160000001', null);
+      assert.equal(await takenBy(), null);
+      await reports.takeMissed('+79160000001', { who: 'anna', at: new Date(start + minute) });
+      await save(database, [call({ at: 5, client: '+79160000001', result: 'missed' })]);
+      assert.equal(await takenBy(), null);
+    });
+
     it('count calls by half hour, direction and result, and conversations by employee and number', async () => {
       const { database } = await makeDatabase();
       await save(database, [

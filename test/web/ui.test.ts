@@ -168,6 +168,8 @@ describe('the web interface in a browser', function () {
     await open('missed');
     await page.locator('tbody tr.line').first().waitFor();
     assert.equal(await page.getByRole('button', { name: 'Call back' }).first().isDisabled(), true);
+    await page.getByRole('button', { name: 'I will call' }).first().click();
+    await page.locator('tbody tr.line').first().getByText('admin').waitFor();
     await page.getByLabel('My extension').fill('101');
     await page.getByLabel('My extension').press('Enter');
     await until(async () => !(await page.getByRole('button', { name: 'Call back' }).first().isDisabled()));

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import type { MissedClient } from '../../core/call-reports.ts';
 import type { Door } from '../door.ts';
 import { toClickFault } from '../click-fault.ts';
-import { parseInput, WebFault } from '../fault.ts';
+import { notFound, parseInput, WebFault } from '../fault.ts';
 import type { InterfaceParts, KnownContact } from '../ports.ts';
+import type { Visitor } from '../visitor.ts';
 import { collectStatus } from './status.ts';
 import { moment } from '../query.ts';
 
@@ -15,6 +16,7 @@ const callBack = z.strictObject({
   number: z.string().min(1).max(64),
   extension: z.string().regex(/^[0-9*#]{1,15}$/, 'is not an extension'),
 });
+const takeBody = z.strictObject({ client: z.string().min(1).max(64), isTaken: z.boolean() });
 const completenessQuery = z.strictObject({
   ...period,
   /** Minutes that local time is ahead of UTC: where a day begins. */
@@ -33,6 +35,23 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
     const items = await reports.missedClients({ ...span, extensions, limit: 500 });
     return { items: items.map((item): MissedRow => ({ ...item, contact: contactOf(item.client) })) };
   });
+
+  api.post('/missed/take', async (request) => {
+    const { client, isTaken } = parseInput(takeBody, request.body);
+    const visitor = door.visitorOf(request);
+    await requireSeen(client, visitor);
+    const take = isTaken ? { who: visitor.name, at: door.parts.clock.now() } : null;
+    await reports.takeMissed(client, take);
+    return { client, takenBy: take?.who ?? null, takenAt: take?.at ?? null };
+  });
+
+  /** People who see some calls only take clients of those. */
+  async function requireSeen(client: string, { extensions }: Visitor): Promise<void> {
+    if (extensions === null) return;
+    const first = { sort: 'startedAt', order: 'desc', limit: 1, after: null } as const;
+    const { items } = await door.parts.ledger.listCalls({ ...first, client, extensions });
+    if (items.length === 0) throw notFound('client');
+  }
 
   // As `/click-to-call`, from a phone of those whose calls the visitor sees.
   api.post('/call-back', async (request, reply) => {

@@ -29,10 +29,19 @@ export function Missed() {
     return () => clearInterval(timer);
   }, [loaded.reload]);
   const [extension, setExtension] = useState(recalled('extension') ?? session.value?.user?.extensions[0] ?? '');
+  const take = async (client: string, isTaken: boolean) => {
+    try {
+      await ask('missed/take', { method: 'POST', body: { client, isTaken } });
+      loaded.reload();
+    } catch (error) {
+      tellFault(error);
+    }
+  };
   const callBack = async (number: string) => {
     try {
       await ask('call-back', { method: 'POST', body: { number, extension } });
       tell(t('missed.ringing', { extension, number: showNumber(number) }));
+      await take(number, true);
     } catch (error) {
       tellFault(error);
     }
@@ -65,6 +74,7 @@ export function Missed() {
                     <th>{t('missed.lastCall')}</th>
                     <th>{t('missed.howOften')}</th>
                     <th>{t('column.did')}</th>
+                    <th>{t('missed.whoTook')}</th>
                     <th>
                       <span class="sr">{t('column.actions')}</span>
                     </th>
@@ -91,6 +101,20 @@ export function Missed() {
                         {item.triedBack > 0 && <div class="quiet small">{tCount('missed.tried', item.triedBack)}</div>}
                       </td>
                       <td class="number off">{item.did}</td>
+                      <td>
+                        {item.takenBy === null ? (
+                          <button class="plain" onClick={() => void take(item.client, true)}>
+                            {t('missed.take')}
+                          </button>
+                        ) : (
+                          <>
+                            <span class="badge good">{item.takenBy}</span>{' '}
+                            <button class="plain" onClick={() => void take(item.client, false)}>
+                              {t('missed.giveBack')}
+                            </button>
+                          </>
+                        )}
+                      </td>
                       <td class="end right">
                         <button
                           disabled={extension === ''}
