@@ -220,9 +220,9 @@ describe('access to an amoCRM or Kommo account', () => {
 
   it('lets urgent requests go first, without starving the others', async () => {
     const pace = new RequestPace({ requestsPerSecond: 200, shared: null });
-    const { signal } = new AbortController();
     const order: string[] = [];
-    const take = (urgency: 'live' | 'sync') => pace.take(urgency, signal).then(() => order.push(urgency));
+    const take = (urgency: 'live' | 'sync') =>
+      pace.take(urgency, new AbortController().signal).then(() => order.push(urgency));
     await Promise.all([take('sync'), take('sync'), ...Array.from({ length: 12 }, () => take('live'))]);
     assert.deepEqual([order.slice(0, 4).includes('sync'), order.slice(-1)], [true, ['live']], order.join());
   });
