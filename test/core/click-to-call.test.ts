@@ -154,8 +154,8 @@ describe('click-to-call', () => {
     assert.deepEqual(asked, []);
   });
 
-  it('asks the phone system for nothing but an own extension and a number, whatever is sent', async () => {
-    const clickToCall = make({ repeatMs: 0, limits: { perMinute: 1e6, perHour: 1e6, allPerHour: 1e6 } });
+  it('asks the phone system for nothing but an own extension and a number, whatever is sent', async function () {
+    this.timeout(30_000);
     const hostile = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom(
@@ -177,6 +177,7 @@ describe('click-to-call', () => {
         fc.option(hostile),
         async (number, extension, userId, employeeId) => {
           asked.length = 0;
+          const clickToCall = make();
           const crmUser = userId === null ? null : { crm: 'shop', userId };
           const request = { ...click, number, extension, crmUser, employeeId, did: number };
           const state = await clickToCall.start(request).catch((error: unknown) => {
@@ -188,10 +189,9 @@ describe('click-to-call', () => {
           assert.match(asked[0]!.clientNumber, /^\+?7\d{2,14}$/);
           assert.match(asked[0]!.extension, /^(101|111|102)$/);
           assert.equal(asked[0]!.context, undefined);
-          clickToCall.onChange(callOf(state.requestId, away, { endedAt: clock.now() }));
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: 10_000 },
     );
   });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Rejected } from '../../core/errors.ts';
+import { AuthRequired, Rejected } from '../../core/errors.ts';
 import type { Clock, CrmUser } from '../../core/ports.ts';
 import type { RetailcrmApi } from './api.ts';
 import type { RetailcrmConfig } from './config.ts';
@@ -82,12 +82,16 @@ export class RetailcrmAccount {
     });
     const zone = answer?.settings?.timezone?.value;
     if (zone === undefined) {
-      throw new Rejected("the account does not tell its time zone: set timeZone in the CRM's settings");
+      throw new AuthRequired(
+        "the account does not tell its time zone: set timeZone in the CRM's settings here, then resume the deliveries",
+      );
     }
     try {
       new Intl.DateTimeFormat('en', { timeZone: zone });
     } catch {
-      throw new Rejected(`the account's time zone ${zone} is not known here: set timeZone in the CRM's settings`);
+      throw new AuthRequired(
+        `the account's time zone ${zone} is not known here: set timeZone in the CRM's settings here, then resume the deliveries`,
+      );
     }
     return zone;
   }
