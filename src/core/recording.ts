@@ -67,8 +67,8 @@ export interface RecordingContent {
   readonly size: number;
   readonly etag: string;
   readonly modifiedAt: Date;
-  /** Bytes `from` to `to`, both included. Rejects with ENOENT where the file went away meanwhile. */
-  read(from: number, to: number): Promise<NodeJS.ReadableStream>;
+  /** Bytes `from` to `to`, both included; a few at once, many as a stream. */
+  read(from: number, to: number): Promise<Uint8Array | NodeJS.ReadableStream>;
   close(): Promise<void>;
 }
 

@@ -63,6 +63,8 @@ export interface Recordings {
 }
 
 const playSpanMs = 60_000;
+/** So long after a change on another node a link may still be answered as before. */
+const recentMs = 1_000;
 const dayMs = 86_400_000;
 const megabyte = 1_000_000;
 
@@ -154,7 +156,8 @@ function createOpener(of: {
     if (converted !== null) return converted;
     if (recording.state === 'ready' && recording.mp3?.isArchived === false) {
       // Somebody removed it from the folder: it is made anew, and the original is heard meanwhile.
-      await of.store.change(recording.id, { state: 'original', mp3: null, attempts: 0, dueAt: of.clock.now() });
+      const dueAt = of.clock.now();
+      if (!(await of.store.change(recording.id, { state: 'original', mp3: null, attempts: 0, dueAt }))) return null;
     }
     return openOriginal(recording);
   };
@@ -170,6 +173,21 @@ function createDoor(
 ): RecordingDoor {
   const { store, links, retention, clock, log, open } = parts;
   const lastPlays = new Map<string, number>();
+  const recent = new Map<string, { readonly recording: Recording; readonly at: number }>();
+
+  /** A player asks for many parts one after another: what was read for one does for those of the next moment. */
+  async function find(id: string): Promise<Recording | null> {
+    const now = performance.now();
+    const known = recent.get(id);
+    if (known !== undefined && now - known.at < recentMs) return known.recording;
+    recent.delete(id);
+    const recording = await store.find(id);
+    if (recording?.state === 'ready') {
+      recent.set(id, { recording, at: now });
+      if (recent.size > 500) recent.delete(recent.keys().next().value!);
+    }
+    return recording;
+  }
 
   async function answer(recording: Recording, wantsOriginal: boolean): Promise<RecordingAnswer> {
     switch (recording.state) {
@@ -184,6 +202,7 @@ function createDoor(
       case 'ready':
       case 'original': {
         const content = await open(recording, wantsOriginal);
+        if (content === null) recent.delete(recording.id);
         if (content !== null) return { kind: 'content', recording, content };
         return recording.state === 'original' && recording.dueAt !== null && !wantsOriginal
           ? { kind: 'not-ready', retryAfterSeconds: retryAfter(recording, clock.now()) }
@@ -196,7 +215,7 @@ function createDoor(
     async open(id, query) {
       const check = links.check(id, query, clock.now());
       if (check.result === 'bad') return { kind: 'not-found' };
-      const recording = await store.find(id);
+      const recording = await find(id);
       if (recording === null) return { kind: 'not-found' };
       if (recording.state === 'removed') return { kind: 'removed' };
       if (check.version !== recording.linkVersion) return { kind: 'revoked' };
@@ -225,9 +244,15 @@ function createDoor(
     plays: (id) => store.plays(id),
     linkOf: (recording) => links.linkOf(recording, clock.now()),
     async revokeLinks(id) {
-      return isRecordingId(id) && (await store.revokeLinks(id)) ? store.find(id) : null;
+      if (!isRecordingId(id) || !(await store.revokeLinks(id))) return null;
+      recent.delete(id);
+      return store.find(id);
     },
-    forgetNumber: async (number) => ({ removed: await retention.forgetNumber(number) }),
+    async forgetNumber(number) {
+      const removed = await retention.forgetNumber(number);
+      recent.clear();
+      return { removed };
+    },
   };
 }
 

@@ -126,7 +126,8 @@ async function sendContent(
       forwardedFor: single(headers['x-forwarded-for'])?.slice(0, 200) ?? null,
       agent: headers['user-agent']?.slice(0, 200) ?? null,
     });
-    reply.raw.once('close', close);
+    if (body instanceof Uint8Array) close();
+    else reply.raw.once('close', close);
     return reply.send(body);
   } catch (error) {
     close();
