@@ -1,5 +1,6 @@
 /** The whole house, built in reading order from its configuration. Nothing here decides anything about a call. */
 import { hostname } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { AgiServer } from '../agi/server.ts';
@@ -431,6 +432,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
           timeZone: config.installation.timezone,
           staff: () => directory.all(),
           contactOf: (number) => contactIn(crms, number),
+          numbersOf: (text) =>
+            findNumbers(
+              crms.map(({ mirror }) => mirror),
+              text,
+            ),
           examine: () => examineInstallation(config, directory.all(), { clock, log }),
           dialplan: async () => previewDialplan(config),
         },
@@ -546,6 +552,29 @@ async function countedAttempt(
     metrics.countDeliveryAttempt({ crm, outcome });
     throw error;
   }
+}
+
+/** A list is narrowed by so many numbers; who looks for more is to say more. */
+const numbersLimit = 300;
+/** Contacts looked at before calls get their turn again. */
+const contactsPerTurn = 5_000;
+
+/** Numbers of contacts whose name or company has all these words; case and ё/е do not matter. */
+async function findNumbers(mirrors: readonly ContactMirror[], text: string): Promise<readonly string[]> {
+  const fold = (words: string) => words.toLowerCase().replaceAll('ё', 'е');
+  const words = fold(text).split(/\s+/).filter(Boolean);
+  const numbers = new Set<string>();
+  let seen = 0;
+  for (const mirror of mirrors) {
+    for (const { name, company, numbers: own } of mirror.all()) {
+      if (++seen % contactsPerTurn === 0) await setImmediate();
+      const folded = fold(`${name} ${company ?? ''}`);
+      if (!words.every((word) => folded.includes(word))) continue;
+      for (const number of own) numbers.add(number);
+      if (numbers.size >= numbersLimit) return [...numbers].slice(0, numbersLimit);
+    }
+  }
+  return [...numbers];
 }
 
 /** The first CRM that knows the number, from memory. */

@@ -71,6 +71,11 @@ export class ContactMirror {
     for (const id of [...this.#contacts.keys()]) if (!ids.has(id)) this.remove(id);
   }
 
+  /** In no order; changes meanwhile may or may not be seen. */
+  all(): Iterable<Contact> {
+    return this.#contacts.values();
+  }
+
   /** The contact of a normalised number, or null. */
   find(number: string): Contact | null {
     const full = this.#idsByNumber.get(number);

@@ -37,6 +37,8 @@ export interface CallQuery extends PageRequest<(typeof callSortColumns)[number]>
   readonly results?: readonly CallResult[];
   /** The whole normalised number. */
   readonly client?: string;
+  /** One of these whole normalised numbers; none given: nothing is found. */
+  readonly clients?: readonly string[];
   readonly did?: string;
   readonly trunk?: string;
   /** Some conversation of the call belongs to it. */

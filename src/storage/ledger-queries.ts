@@ -156,6 +156,9 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       'c.did': query.did,
       'c.trunk': query.trunk,
     });
+    if (query.clients !== undefined) {
+      void from.whereIn('c.client_reversed', query.clients.map(reverseDigits)).whereIn('c.client', query.clients);
+    }
     if (extensions !== undefined && isNarrow) void from.whereIn('v.extension', extensions);
     if (extensions !== undefined && !isNarrow) {
       // Of a group's calls the newest are near: walking all calls by their start finds them without sorting the group's.

@@ -53,6 +53,8 @@ export interface InterfaceParts {
   staff(): readonly Employee[];
   /** From memory: a list of a hundred calls asks a hundred times. */
   contactOf(number: string): KnownContact | null;
+  /** Numbers of contacts whose name or company has all these words, as many as a list can be narrowed by. */
+  numbersOf(text: string): Promise<readonly string[]>;
   /** What is wrong with the installation and how to mend it; takes seconds. */
   examine(): Promise<readonly Examination[]>;
   /** Rejects with the reason when it cannot be generated. */

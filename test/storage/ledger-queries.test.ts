@@ -155,6 +155,12 @@ describe('the ledger queries', () => {
       assert.deepEqual(await find({ client: '+74951110002' }), ['transferred']);
       assert.deepEqual(await find({ extension: '101' }), ['transferred', 'mobile']);
       assert.deepEqual(await find({ extension: '101', limit: 1 }), ['transferred']);
+      assert.deepEqual(await find({ extensions: ['101'] }), ['transferred', 'mobile']);
+      assert.deepEqual(await find({ extensions: ['101', '102'] }), ['transferred', 'mobile']);
+      assert.deepEqual(await find({ extensions: [] }), []);
+      assert.deepEqual(await find({ extensions: ['102'], extension: '101' }), []);
+      assert.deepEqual(await find({ clients: ['+74951110002', '+70000000000'] }), ['transferred']);
+      assert.deepEqual(await find({ clients: [] }), []);
       assert.deepEqual(await find({ did: '7000002' }), ['missed']);
       assert.deepEqual(await find({ trunk: 'elisa' }), ['open']);
       assert.deepEqual(await find({ source: 'branch' }), ['open']);

@@ -117,6 +117,20 @@ describe('the web interface in a browser', function () {
       const words = await page.locator('tr.line .badge').allTextContents();
       return words.length > 0 && words.every((word) => word === 'Busy');
     });
+    // Contacts come into memory a few seconds after they were written down.
+    await until(async () => {
+      const found = (await (await service.ask('calls?name=nikitina')).json()) as { items: object[] };
+      return found.items.length > 0;
+    });
+    await page.getByLabel('Result').selectOption('');
+    await page.getByLabel('Client name').fill('nikitina');
+    await page.getByLabel('Client name').press('Enter');
+    await until(async () => {
+      const names = await page.locator('.client').allTextContents();
+      return names.length > 0 && names.every((name) => name.startsWith('Olga Nikitina'));
+    });
+    await page.getByLabel('Client name').fill('');
+    await page.getByLabel('Result').selectOption('busy');
     await open('live');
     await page.getByRole('link', { name: 'Calls', exact: true }).click();
     await page.waitForURL(/result=busy/);

@@ -37,6 +37,8 @@ const filters = {
 const callQuery = z.strictObject({
   ...pageQuery(callSortColumns, 'desc'),
   ...filters,
+  /** Words of the client's name or company, as the CRMs know it. */
+  name: shortText.optional(),
   did: shortText.optional(),
   trunk: shortText.optional(),
   open: truth.optional(),
@@ -76,7 +78,7 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
 
   /** A page as this visitor may see it. */
   async function listFor(visitor: Visitor, query: unknown): Promise<Page<ListedCall>> {
-    const { sort, limit, after, client, result, open, registered, ...rest } = parseInput(callQuery, query);
+    const { sort, limit, after, client, result, open, registered, name, ...rest } = parseInput(callQuery, query);
     const page = await ledger.listCalls({
       ...pageRequest({ sort, limit, after }),
       ...rest,
@@ -84,6 +86,7 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
       results: result,
       isOpen: open,
       isRegistered: registered,
+      ...(name === undefined ? {} : { clients: (await own?.numbersOf(name)) ?? [] }),
       ...(visitor.extensions === null ? {} : { extensions: visitor.extensions }),
     });
     return { ...page, items: page.items.flatMap((call) => showTo(visitor, call) ?? []).map(withContact) };

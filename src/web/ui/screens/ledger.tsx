@@ -31,11 +31,12 @@ const states = ['pending', 'delivered', 'rejected', 'skipped'];
 
 /** What the address says, as the server is asked. */
 function toQuery(filters: Filters): Query {
-  const { from, to, number, extension, did, direction, result, registered, reason, state } = filters;
+  const { from, to, number, name, extension, did, direction, result, registered, reason, state } = filters;
   return {
     from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
     to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
     number,
+    name,
     extension,
     did,
     direction,
@@ -68,6 +69,7 @@ export function Ledger() {
         <TextField label={t('filter.from')} type="date" {...field('from')} />
         <TextField label={t('filter.to')} type="date" {...field('to')} />
         <TextField label={t('filter.number')} {...field('number')} placeholder={t('filter.lastDigits')} />
+        <TextField label={t('filter.name')} {...field('name')} />
         <TextField label={t('filter.extension')} width="narrow" {...field('extension')} />
         <TextField label={t('filter.did')} width="narrow" {...field('did')} />
         <Choice
