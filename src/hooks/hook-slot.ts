@@ -16,6 +16,8 @@ export interface SlotParts {
 }
 
 const maxWaiting = 200;
+/** Failures in a row after which the status warns: one odd call is no reason. */
+const warnAfter = 3;
 const costly: ReadonlySet<HookFaultKind> = new Set(['timeout', 'crash', 'memory', 'flood', 'garbage', 'start']);
 /** One failure a second is told to the log; all of them are counted. */
 const logEveryMs = 1_000;
@@ -143,7 +145,8 @@ export class HookSlot {
       const message = `Hung or crashed too often and is not asked for a while; it is tried again by itself. Last: ${last?.message ?? ''}`;
       return { part, health: 'warning', message, ...details };
     }
-    return { part, health: 'ok', message: describeFigures(figures), ...details };
+    const health = figures.failuresInRow >= warnAfter ? 'warning' : 'ok';
+    return { part, health, message: describeFigures(figures), ...details };
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,7 @@ export interface HookFigures {
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly lastRunAt: Date | null;
+  readonly failuresInRow: number;
   /** The last twenty, newest first. */
   readonly errors: readonly HookError[];
 }
@@ -25,6 +26,7 @@ const keptDurations = 1_000;
 /** What became of a hook's runs since the service started. */
 export class HookStats {
   #runs = 0;
+  #failuresInRow = 0;
   #lastRunAt: Date | null = null;
   readonly #failures: Partial<Record<HookFaultKind, number>> = {};
   readonly #durations: number[] = [];
@@ -33,12 +35,14 @@ export class HookStats {
   succeeded(at: Date, durationMs: number): void {
     this.#durations[this.#runs % keptDurations] = durationMs;
     this.#runs += 1;
+    this.#failuresInRow = 0;
     this.#lastRunAt = at;
   }
 
   failed(error: HookError): void {
     this.#failures[error.kind] = (this.#failures[error.kind] ?? 0) + 1;
     this.#lastRunAt = error.at;
+    this.#failuresInRow += 1;
     this.#errors = [error, ...this.#errors].slice(0, keptErrors);
   }
 
@@ -55,6 +59,7 @@ export class HookStats {
       p50Ms: quantile(0.5),
       p99Ms: quantile(0.99),
       lastRunAt: this.#lastRunAt,
+      failuresInRow: this.#failuresInRow,
       errors: this.#errors,
     };
   }

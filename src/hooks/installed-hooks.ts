@@ -104,9 +104,7 @@ class HookHouse implements InstalledHooks {
   }
 
   refresh(): Promise<void> {
-    const looked = this.#looking.then(() => this.#look({ waitsForRest: false }));
-    this.#looking = looked.catch(() => undefined);
-    return looked;
+    return this.#lookInTurn({ waitsForRest: false });
   }
 
   forCrm(crm: string): Hooks {
@@ -180,11 +178,18 @@ class HookHouse implements InstalledHooks {
   #lookAgain(): void {
     if (this.#isStopped) return;
     this.#timer = setTimeout(() => {
-      this.#looking = this.#look({ waitsForRest: true })
+      void this.#lookInTurn({ waitsForRest: true })
         .catch((error: unknown) => this.#parts.log.error({ error }, 'the folder of hooks could not be looked at'))
         .then(() => this.#lookAgain());
     }, lookEveryMs);
     this.#timer.unref();
+  }
+
+  /** One after the other, or an older state of a file could come into force after a newer one. */
+  #lookInTurn(options: { readonly waitsForRest: boolean }): Promise<void> {
+    const looked = this.#looking.then(() => (this.#isStopped ? undefined : this.#look(options)));
+    this.#looking = looked.catch(() => undefined);
+    return looked;
   }
 
   async #look({ waitsForRest }: { readonly waitsForRest: boolean }): Promise<void> {

@@ -169,6 +169,10 @@ describe('a hook in the folder', () => {
       "export default () => { console.log('looking'); throw new Error('no such list'); };",
     );
     await phone();
+    assert.equal(under.statusOf(place).health, 'ok');
+    await phone();
+    await phone();
+    assert.equal(under.statusOf(place).health, 'warning');
     const [error] = under.statusOf(place)['errors'] as { message: string; linkedId: string; kind: string }[];
     assert.equal(error!.kind, 'error');
     // The place in the file as it was written.

@@ -30,7 +30,7 @@ export interface ContainedProcess {
 const prlimit = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path)) ?? null;
 const markName = 'RINGLEDGER_HOOK_RUN';
 /** Calls come first. */
-const niceness = 5;
+const niceness = 10;
 
 export function startContained(wanted: ContainedCommand): ContainedProcess {
   const mark = randomUUID();
