@@ -57,6 +57,7 @@ describe('the web interface in a browser', function () {
     await page.goto(`${service.url}/ui/${screen}`);
     await page.locator('h1').waitFor();
   };
+  const settled = () => page.getByText('Loading …').first().waitFor({ state: 'hidden' });
   const inject = () => page.evaluate(axeSource);
 
   before(async () => {
@@ -254,7 +255,7 @@ describe('the web interface in a browser', function () {
       await page.evaluate(`localStorage.setItem('ringledger.theme', '${theme}')`);
       for (const screen of screens) {
         await open(screen);
-        if (screen !== 'live') await page.waitForLoadState('networkidle');
+        await settled();
         if (screen === 'calls') await page.locator('tr.line').nth(1).click();
         await inject();
         faults.push(...(await axeFaults(page)).map((fault) => `${theme} ${screen}: ${fault}`));
@@ -269,7 +270,7 @@ describe('the web interface in a browser', function () {
     const wide: string[] = [];
     for (const screen of screens) {
       await open(screen);
-      if (screen !== 'live') await page.waitForLoadState('networkidle');
+      await settled();
       if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) wide.push(screen);
     }
     await page.setViewportSize({ width: 1280, height: 860 });

@@ -83,17 +83,18 @@ export function Ledger() {
           options={[...all, ...results.map((word) => [word, tWord('result', word)] as const)]}
         />
         <Choice
-          label={t('filter.registered')}
-          {...field('registered')}
-          options={[...all, ['true', t('filter.yes')], ['false', t('filter.no')]]}
+          label={t('filter.crm')}
+          value={filters.state ?? filters.registered ?? ''}
+          onChange={(word) =>
+            set(word === 'true' || word === 'false' ? { registered: word, state: '' } : { registered: '', state: word })
+          }
+          options={[
+            ...all,
+            ['true', t('filter.goesToCrm')],
+            ['false', t('filter.notForCrm')],
+            ...(isAdmin() ? states.map((word) => [word, tWord('state', word)] as const) : []),
+          ]}
         />
-        {isAdmin() && (
-          <Choice
-            label={t('filter.crmState')}
-            {...field('state')}
-            options={[...all, ...states.map((word) => [word, tWord('state', word)] as const)]}
-          />
-        )}
         {Object.keys(filters).length > 0 && (
           <button class="plain" onClick={clear}>
             {t('filter.clear')}
