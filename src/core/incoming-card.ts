@@ -65,6 +65,9 @@ export function createIncomingCards(parts: {
       onStage(stage, call, conversation) {
         for (const show of shows) show.onStage(stage, call, conversation);
       },
+      onChange(call, hungUp) {
+        for (const show of shows) show.onHungUp(call, hungUp);
+      },
     },
     async stop() {
       await Promise.all(shows.map((show) => show.stop()));
@@ -100,6 +103,17 @@ class CardsOfCrm {
     else if (stage === 'conversation_accepted') {
       for (const id of [...shown.ringing.keys()]) if (id !== conversation.uniqueId) shown.ringing.delete(id);
     }
+    this.#schedule(key, shown);
+  }
+
+  /** A phone that rings no more while the call goes on to the next. */
+  onHungUp(call: Call, hungUp: ReadonlySet<string>): void {
+    const key = `${call.source}/${call.linkedId}`;
+    const shown = this.#calls.get(key);
+    const silent = [...(shown?.ringing.keys() ?? [])].filter((id) => hungUp.has(id));
+    if (shown === undefined || silent.length === 0) return;
+    for (const id of silent) shown.ringing.delete(id);
+    shown.call = call;
     this.#schedule(key, shown);
   }
 

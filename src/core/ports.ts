@@ -378,6 +378,9 @@ export interface Transcoder {
 /** Told after commit, best effort: the live view, the incoming-call card, metrics. Must not throw or block. */
 export interface CallWatcher {
   onStage(stage: CallStage, call: Call, conversation: Conversation | null): void;
-  /** Each saved change of a call, for who follows it more closely than by stages. */
-  onChange?(call: Call): void;
+  /**
+   * Each saved change of a call, after its stages, for who follows it more closely. `hungUp`: uniqueIds of conversations
+   * whose phone has hung up; the conversation may last (a missed one lasts until the caller gives up).
+   */
+  onChange?(call: Call, hungUp: ReadonlySet<string>): void;
 }

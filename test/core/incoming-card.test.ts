@@ -103,6 +103,18 @@ describe('the card of an incoming call', () => {
     await isDone('show u101 +79161110002', 'hide u101 +79161110002', 'show u102 +79161110002');
   });
 
+  it('closes when a phone has rung out, though the call goes on to the next', async () => {
+    const { call, conversations } = ring('101');
+    await until(() => done.length === 1);
+    cards.callWatcher.onChange!(call, new Set(['id-101']));
+    await isDone('show u101 +79161110002', 'hide u101 +79161110002');
+    const next = ringing('102');
+    const later = callOf([...conversations, next]);
+    tell('conversation_requested', later, next);
+    cards.callWatcher.onChange!(later, new Set(['id-101']));
+    await isDone('show u101 +79161110002', 'hide u101 +79161110002', 'show u102 +79161110002');
+  });
+
   it('closes everywhere at the end of the call', async () => {
     const { call } = ring('101', '102');
     await until(() => done.length === 1);

@@ -10,6 +10,7 @@ import { until as untilTrue } from '../support/until.ts';
 const until = (what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000) =>
   untilTrue(condition, { what, timeoutMs });
 const client = '79161110002';
+const customer = '79161110005';
 const clientToken = 'secret of the shop in the lab';
 const tellNumber = step('UserEvent(calls ${CALLERID(num)})');
 
@@ -23,6 +24,7 @@ describe('a click on a telephone number', function () {
     this.timeout(600_000);
     fake = await FakeRetailcrm.start({ clock: { now: () => new Date() }, timeZone: 'UTC' });
     fake.addUser({ id: 4, email: 'gleb@example.org' });
+    fake.addUser({ id: 5, email: 'boris@example.org' });
     const settings = {
       account: fake.address,
       apiKey: fakeKey,
@@ -33,8 +35,8 @@ describe('a click on a telephone number', function () {
     house = await InstalledLab.start({
       config: {
         users: [
-          { id: 'gleb', name: 'Gleb', extensions: ['104'], email: 'gleb@example.org' },
-          { id: 'boris', name: 'Boris', extensions: ['102'] },
+          { id: 'gleb', name: 'Gleb', extensions: ['104'], email: 'gleb@example.org', deputies: ['boris'] },
+          { id: 'boris', name: 'Boris', extensions: ['102'], email: 'boris@example.org' },
           // Of whom the PBX knows nothing.
           { id: 'ghost', name: 'Ghost', extensions: ['109'] },
         ],
@@ -194,5 +196,43 @@ describe('a click on a telephone number', function () {
     assert.equal((await ask('user-status', 'code=104&userId=4&status=dinner')).status, 200);
     assert.equal((await ask('user-status', 'code=104&userId=4&status=free')).status, 200);
     await until('104 is back', () => state() !== 'dnd');
+  });
+
+  it('rings the manager of a customer, then his deputy, and the card in the CRM moves with it', async () => {
+    fake.addCustomer({ firstName: 'Пётр', phones: ['8 916 111-00-05'], managerId: 4 });
+    fake.modules.set('ringledger', {
+      code: 'ringledger',
+      integrationCode: 'ringledger',
+      active: true,
+      name: 'Ringledger',
+      integrations: {
+        telephony: {
+          additionalCodes: [
+            { userId: '4', code: '104' },
+            { userId: '5', code: '102' },
+          ],
+        },
+      },
+    });
+    await house.lab.script({ '104': [neverAnswer()], '102': [ring(0.5), answer(), stay()] });
+    const placed = await house.lab.call({ from: customer, to: '7000001', then: [talk(1), hangUp()] });
+    await placed.ended;
+    await until('the CRM has the call', () => fake.calls.some(({ phone }) => phone === `+${customer}`));
+    await until('both cards are closed', () => fake.events.filter(({ type }) => type === 'hangup').length === 2);
+    assert.deepEqual(
+      fake.events.map(({ type, codes, hangupStatus }) => [type, codes!.join(), hangupStatus]),
+      [
+        ['in', '104', undefined],
+        ['hangup', '104', 'no answered'],
+        ['in', '102', undefined],
+        ['hangup', '102', 'answered'],
+      ],
+    );
+    const records = fake.calls.filter(({ phone }) => phone === `+${customer}`);
+    assert.deepEqual(
+      records.map(({ type, result, userId, code, externalPhone }) => [type, result, userId ?? code, externalPhone]),
+      [['in', 'answered', 5, '7000001']],
+    );
+    assert.equal(records[0]!.externalId, fake.events[2]!.callExternalId, 'card and record are one call');
   });
 });

@@ -249,7 +249,7 @@ export class CallTracker implements PbxEventSink {
       tracked.newEvents = [];
       tracked.absorbed = [];
       for (const id of change.owed) tracked.owed.add(id);
-      this.#tell(before, change.call);
+      this.#tell(before, change.call, tracked.state);
       if (change.call.endedAt !== null) this.#ended.add(tracked);
     }
     this.#evict();
@@ -280,7 +280,7 @@ export class CallTracker implements PbxEventSink {
     this.#calls.add({ ...track(state), call: this.#record(state), owed: new Set(stored.owed) });
   }
 
-  #tell(before: Call | null, after: Call): void {
+  #tell(before: Call | null, after: Call, state: CallState): void {
     const knownById = new Map(before?.conversations.map((conversation) => [conversation.uniqueId, conversation]));
     for (const conversation of after.conversations) {
       const known = knownById.get(conversation.uniqueId);
@@ -291,7 +291,9 @@ export class CallTracker implements PbxEventSink {
         this.#stage('conversation_ended', after, conversation);
     }
     if (after.endedAt !== null && (before?.endedAt ?? null) === null) this.#stage('call_ended', after, null);
-    for (const watcher of this.#parts.watchers) watcher.onChange?.(after);
+    if (this.#parts.watchers.length === 0) return;
+    const hungUp = new Set(after.conversations.map(({ uniqueId }) => uniqueId).filter((id) => hasHungUp(state, id)));
+    for (const watcher of this.#parts.watchers) watcher.onChange?.(after, hungUp);
   }
 
   #stage(...stage: Parameters<CallWatcher['onStage']>): void {
@@ -349,6 +351,11 @@ function owedOf(call: Call, state: CallState): string[] {
       return conversation.result === 'answered' && channel !== undefined && endOfChannel(channel) !== null;
     })
     .map((conversation) => conversation.uniqueId);
+}
+
+function hasHungUp(state: CallState, uniqueId: string): boolean {
+  const channel = state.channels.get(uniqueId);
+  return channel !== undefined && endOfChannel(channel) !== null;
 }
 
 function lastEventAt(state: CallState): number {
