@@ -11,7 +11,9 @@ import { hookNames } from '../../src/core/hooks.ts';
 import { hookReference } from '../../src/hooks/contract/type-text.ts';
 import { hookLanguages } from '../../src/hooks/new-hook.ts';
 import { runCommand } from '../cli/terminal.ts';
+import { askAgi } from '../support/agi-client.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { until } from '../support/until.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const capture = join(root, 'test/scenarios/all-busy/asterisk-22/ami.log');
@@ -142,6 +144,15 @@ users: [{ id: anna, name: Anna, extensions: [101] }]
       const stats = await run('hook', 'stats');
       assert.match(stats.out, /need_registration +all +\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8} +0/);
       assert.match((await run('hook', 'list')).out, /need_registration\.js +loaded; was not needed yet/);
+      // Saved while the service runs, and asked by the dialplan.
+      const vip =
+        "export default ({ name }) => ({ state: 'success', data: { number: '101', name: `VIP ${name || 'guest'}` } });";
+      writeFileSync(join(hooksFolder, 'customize_autodistribution.js'), vip);
+      const ask = () =>
+        askAgi({ port: app.agiPort, script: 'distribute', args: ['+79161110002', '7000001', 'provider'] });
+      await until(async () => (await ask()).variables['RL_STATUS'] === 'FOUND', { what: 'the hook is in force' });
+      const { variables } = await ask();
+      assert.deepEqual([variables['RL_EXTENSION'], variables['RL_NAME']], ['101', 'VIP guest']);
     } finally {
       await app.stop();
     }
