@@ -59,7 +59,8 @@ function differencesOfConversation(is: Conversation, must: ExpectedConversation)
     if (value !== wanted) faults.push(`${name} is ${String(value)}, must be ${String(wanted)}`);
   };
   const within = (name: string, value: number, span: readonly [number, number] | undefined) => {
-    if (span !== undefined && (value < span[0] || value > span[1])) faults.push(`${name} is ${value}, must be within ${span.join('–')}`);
+    if (span !== undefined && (value < span[0] || value > span[1]))
+      faults.push(`${name} is ${value}, must be within ${span.join('–')}`);
   };
   const isOneOf = Array.isArray(must.extension) && must.extension.includes(is.extension);
   if (!isOneOf) same('extension', is.extension, must.extension);
