@@ -16,6 +16,7 @@ const screens = [
   'completeness',
   'routing?number=%2B79161110002',
   'dialplan',
+  'hooks',
   'health',
   'people',
 ];

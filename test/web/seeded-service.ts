@@ -43,6 +43,12 @@ export async function startSeededService(
   const celFile = join(folder, 'Master.csv');
   writeFileSync(celFile, '');
   mkdirSync(join(folder, 'asterisk', 'ringledger'), { recursive: true });
+  const hooks = join(folder, 'hook-files');
+  mkdirSync(hooks);
+  writeFileSync(
+    join(hooks, 'customize_autodistribution.js'),
+    'export default () => { throw new Error("no such shift") }\n',
+  );
   const storage = { kind: 'sqlite', path: join(folder, 'ringledger.db') } as const;
   const text = stringify({
     installation: { country: 'RU', timezone: 'Europe/Moscow' },
@@ -51,6 +57,7 @@ export async function startSeededService(
     http: { port: 0 },
     agi: { port: 0 },
     recordings: { enabled: false },
+    hooks: { folder: hooks },
     dialplan: {
       folder: join(folder, 'asterisk', 'ringledger'),
       asteriskFolder: join(folder, 'asterisk'),

@@ -26,6 +26,7 @@ const screens = [
   'completeness',
   'routing',
   'dialplan',
+  'hooks',
   'health',
   'people',
 ];
@@ -217,6 +218,14 @@ describe('the web interface in a browser', function () {
     await page.locator('pre .added').first().waitFor();
     await page.getByRole('button', { name: 'inbound.conf' }).click();
     await page.getByText('[ringledger-').first().waitFor();
+  });
+
+  it('tells of hooks how they do and what went wrong last', async () => {
+    await service.ask('lookup?number=%2B79161110002');
+    await open('hooks');
+    const row = page.locator('tbody tr.line').first();
+    await row.getByText('customize_autodistribution').waitFor();
+    await page.getByText('no such shift').first().waitFor();
   });
 
   it('speaks Russian at a word and keeps to the zone of the installation', async () => {

@@ -95,6 +95,7 @@ const groups: readonly Group[] = [
         roles: admins,
         load: async () => (await import('./screens/dialplan.tsx')).Dialplan,
       },
+      { name: 'hooks', icon: 'hook', roles: admins, load: async () => (await import('./screens/hooks.tsx')).Hooks },
       {
         name: 'health',
         icon: 'health',

@@ -15,6 +15,7 @@ const drawings = {
   code: 'M7 6l-4 4 4 4M13 6l4 4-4 4',
   health: 'M3 10h3l2-5 4 10 2-5h3',
   key: 'M12.500 11.500a4 4 0 1 0-4-4L3 13v4h4v-2h2v-2z',
+  hook: 'M10 3v8M10 11a3.5 3.5 0 1 1-5 3M8 3h4',
   menu: 'M3 5.500h14M3 10h14M3 14.500h14',
   close: 'M5 5l10 10M15 5L5 15',
   down: 'M5 7.500l5 5 5-5',
