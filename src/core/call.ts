@@ -3,15 +3,7 @@
 export type Direction = 'inbound' | 'outbound' | 'internal';
 
 export type CallResult =
-  | 'answered'
-  | 'missed'
-  | 'no_answer'
-  | 'busy'
-  | 'cancelled'
-  | 'rejected'
-  | 'failed'
-  | 'not_found'
-  | 'voicemail';
+  'answered' | 'missed' | 'no_answer' | 'busy' | 'cancelled' | 'rejected' | 'failed' | 'not_found' | 'voicemail';
 
 /** Given to hooks under exactly these names. */
 export type CallStage = 'conversation_requested' | 'conversation_accepted' | 'conversation_ended' | 'call_ended';

@@ -25,10 +25,12 @@ export interface HookCall {
   /** Null where no employee's part is meant, e.g. with `call_ended`. */
   readonly conversation: Conversation | null;
   /** The client as the CRM knows him; null: looked for and not found. */
-  readonly client?: Pick<Contact, 'company' | 'responsibleId'> & {
-    readonly id: string | null;
-    readonly name: string | null;
-  } | null;
+  readonly client?:
+    | (Pick<Contact, 'company' | 'responsibleId'> & {
+        readonly id: string | null;
+        readonly name: string | null;
+      })
+    | null;
   /** The lead that the call belongs to, once it is known. */
   readonly leadId?: string | null;
 }

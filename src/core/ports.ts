@@ -218,11 +218,17 @@ export interface CrmAdapter {
   listContacts?(changedSince: Date | null): AsyncIterable<readonly Contact[]>;
   createContact?(contact: NewContact, idempotencyKey: string): Promise<Contact>;
   /** An open lead of the contact that a new call belongs to. */
-  findOpenLead?(contactId: string, pipelineId: string | null): Promise<{ readonly id: string; readonly responsibleId: string | null } | null>;
+  findOpenLead?(
+    contactId: string,
+    pipelineId: string | null,
+  ): Promise<{ readonly id: string; readonly responsibleId: string | null } | null>;
   createLead?(lead: NewLead, idempotencyKey: string): Promise<{ readonly id: string }>;
   createIncomingLead?(lead: NewIncomingLead, idempotencyKey: string): Promise<{ readonly id: string }>;
   /** A task not yet done that an earlier call caused for this lead or contact; while it is open a further one is not made. */
-  findOpenTask?(about: { readonly contactId: string | null; readonly leadId: string | null }): Promise<{ readonly id: string } | null>;
+  findOpenTask?(about: {
+    readonly contactId: string | null;
+    readonly leadId: string | null;
+  }): Promise<{ readonly id: string } | null>;
   createTask?(task: NewTask, idempotencyKey: string): Promise<{ readonly id: string }>;
   updateContact?(id: string, change: Partial<NewContact>): Promise<void>;
   updateLead?(id: string, change: Partial<NewLead>): Promise<void>;
@@ -309,7 +315,13 @@ export interface DeliveryStore {
    * Claims up to `limit` due deliveries of this CRM for `leaseMs`; never two of the same call at once, and none while an
    * earlier one of the same call and CRM is still pending. Another node never gets the same one during the lease.
    */
-  claim(claim: { readonly crm: string; readonly node: string; readonly limit: number; readonly leaseMs: number; readonly now: Date }): Promise<readonly Delivery[]>;
+  claim(claim: {
+    readonly crm: string;
+    readonly node: string;
+    readonly limit: number;
+    readonly leaseMs: number;
+    readonly now: Date;
+  }): Promise<readonly Delivery[]>;
   /** Makes this node's leases from before a restart claimable at once; `node` is unique among running nodes. */
   releaseLeases(node: string, now: Date): Promise<void>;
   /** Each of these is refused (false) when the lease was lost meanwhile. */
@@ -334,7 +346,10 @@ export interface DeliveryStore {
 
 /** Reads the ledger as it stands: what deliveries are made from. */
 export interface LedgerReader {
-  conversation(source: string, uniqueId: string): Promise<{ readonly call: Call; readonly conversation: Conversation } | null>;
+  conversation(
+    source: string,
+    uniqueId: string,
+  ): Promise<{ readonly call: Call; readonly conversation: Conversation } | null>;
 }
 
 // ---------------------------------------------------------------- recordings

@@ -89,7 +89,8 @@ export class FollowedCalls {
       touched.add(tracked);
     }
     if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
-    if (event.channel !== '' && event.type !== 'call-ended') this.#byName.set(key(event.source, event.channel), tracked);
+    if (event.channel !== '' && event.type !== 'call-ended')
+      this.#byName.set(key(event.source, event.channel), tracked);
     return event.type === 'bridge-entered' ? this.#meet(tracked, event, touched) : tracked;
   }
 
