@@ -17,6 +17,7 @@ export interface FakeCustomer {
   phones: { number: string }[];
   managerId: number | null;
   tags: string[];
+  customFields: Readonly<Record<string, unknown>>;
   readonly site: string;
   readonly createdAt: string;
 }
@@ -263,6 +264,7 @@ export class FakeRetailcrm {
     readonly managerId?: number | null;
     readonly externalId?: string;
     readonly tags?: readonly string[];
+    readonly customFields?: Readonly<Record<string, unknown>> | undefined;
     readonly site?: string;
   }): FakeCustomer {
     const customer: FakeCustomer = {
@@ -273,6 +275,7 @@ export class FakeRetailcrm {
       phones: fields.phones.map((number) => ({ number })),
       managerId: fields.managerId ?? null,
       tags: [...(fields.tags ?? [])],
+      customFields: fields.customFields ?? {},
       site: fields.site ?? this.sites[0]!,
       createdAt: this.#now(),
     };
@@ -575,6 +578,7 @@ export class FakeRetailcrm {
       phones: (wanted.phones ?? []).map(({ number }) => number),
       managerId: wanted.managerId ?? null,
       tags: wanted.tags ?? [],
+      customFields: wanted.customFields,
       site,
       ...(externalId === undefined ? {} : { externalId }),
     });

@@ -46,7 +46,11 @@ export class RetailcrmAccount {
 
   /** What the key may do and which shops it sees. */
   async credentials(): Promise<{ readonly methods: readonly string[]; readonly sites: readonly string[] }> {
-    const answer = await this.#api.get('/credentials', credentialsSchema, { isUnversioned: true });
+    // A key that may not even look at itself can do its work all the same.
+    const answer = await this.#api.get('/credentials', credentialsSchema, { isUnversioned: true }).catch((error) => {
+      if (error instanceof Rejected || error instanceof AuthRequired) return null;
+      throw error;
+    });
     return { methods: answer?.credentials ?? [], sites: answer?.sitesAvailable ?? [] };
   }
 

@@ -74,7 +74,12 @@ export class AsteriskSource implements PbxSource {
     if (control !== null) {
       this.originate = (request) => control.originate(request);
       this.setAvailability = (extension, availability) =>
-        setAvailability(control, { ...availability, extension, ...config });
+        setAvailability(control, {
+          ...availability,
+          extension,
+          deviceNames: config.deviceNames,
+          dndDevice: config.dndDevice,
+        });
     }
   }
 

@@ -88,7 +88,16 @@ export function addRetailcrmRoutes(app: FastifyInstance, { parts }: Door): void 
     const { crm, query } = admit(request);
     const { code, userId, status } = parseInput(statusQuery, query);
     const { changeUserStatus } = parts.retailcrms!.find(({ name }) => name === crm)!;
-    await changeUserStatus({ extension: code ?? null, userId: userId ?? null, status });
+    try {
+      await changeUserStatus({ extension: code ?? null, userId: userId ?? null, status });
+    } catch (error) {
+      // The CRM does not look at the answer: nobody else would hear of it.
+      log.warn(
+        { crm, status, error: (error as Error).message },
+        "a user's state could not be told to the phone system",
+      );
+      throw toClickFault(error);
+    }
     return reply.code(200).send({});
   });
 }

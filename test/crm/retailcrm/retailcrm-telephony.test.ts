@@ -79,6 +79,8 @@ describe('the telephony of a retailCRM', () => {
       await setup.apply();
       const after = await adapter.check();
       assert.equal(after.find(({ part }) => part === 'crm:shop integration')!.health, 'ok');
+      crm.fake.forbidden.add('/credentials');
+      assert.ok((await adapter.check()).every(({ part }) => part !== 'crm:shop shops'));
       crm.fake.forbidden.add('/integration-modules');
       const [refused] = await adapter.check();
       assert.match(refused!.message, /give the key the right/);
@@ -257,8 +259,8 @@ describe('the telephony of a retailCRM', () => {
 
   it('passes on what a hook added for the CRM alone', async () => {
     const { adapter, fake } = await make();
-    await adapter.createContact!({ ...aContact(), externalId: 'crm-7' } as never, 'k1');
-    assert.equal(fake.customers[0]!.externalId, 'crm-7');
+    await adapter.createContact!({ ...aContact(), customFields: { source: 'call' } } as never, 'k1');
+    assert.deepEqual(fake.customers[0]!.customFields, { source: 'call' });
   });
 
   it('rejects a task of nobody, in plain words', async () => {
