@@ -190,12 +190,21 @@ describe('a click on a telephone number', function () {
       ['out', 'hangup'].map((type) => [type, ['104'], `lab:${call.conversations[0]!.uniqueId}`]),
     );
 
-    const state = () => house.service.app.sources.get('lab')!.deviceState!('104');
-    assert.equal((await ask('user-status', 'code=104&userId=4&status=dinner')).status, 200);
-    await until('104 is on do-not-disturb', () => state() === 'dnd');
-    assert.equal((await ask('user-status', 'code=104&userId=4&status=dinner')).status, 200);
-    assert.equal((await ask('user-status', 'code=104&userId=4&status=free')).status, 200);
-    await until('104 is back', () => state() !== 'dnd');
+    const state = () => house.service.app.sources.get('lab')!.deviceState!('102');
+    const pausedMembers = async () => {
+      const queues = await house.lab.pbx.command('queue show');
+      return queues.split('\n').filter((line) => /\/102\b/.test(line) && line.includes('paused')).length;
+    };
+    assert.equal(await pausedMembers(), 0);
+    for (let time = 0; time < 2; time++) {
+      assert.equal((await ask('user-status', 'code=102&userId=5&status=dinner')).status, 200);
+    }
+    await until('102 is on do-not-disturb', () => state() === 'dnd');
+    assert.equal(await pausedMembers(), 2, 'in both queues, once a phone and once a Local channel');
+    assert.equal((await ask('user-status', 'code=102&userId=5&status=free')).status, 200);
+    await until('102 is back', () => state() !== 'dnd');
+    assert.equal(await pausedMembers(), 0);
+    assert.equal((await ask('user-status', 'code=104&userId=5&status=busy')).status, 403);
   });
 
   it('rings the manager of a customer, then his deputy, and the card in the CRM moves with it', async () => {

@@ -4,12 +4,15 @@ import type { AmiHeader } from './ami/ami-message.ts';
 
 /** The part of a session that commands Asterisk. */
 export interface Commander {
-  action(headers: readonly AmiHeader[]): Promise<unknown>;
+  action(
+    headers: readonly AmiHeader[],
+  ): Promise<{ readonly items: readonly { readonly event: string; get(header: string): string }[] }>;
 }
 
 /**
- * Do-not-disturb is the custom device that the distribution looks at; Asterisk keeps its state over restarts. Queues know
- * an extension by its devices. Needs the rights `call` (Setvar) and `agent` (QueuePause) of the control user.
+ * Do-not-disturb is the custom device that the distribution looks at; Asterisk keeps its state over restarts. In queues
+ * every member that is one of the extension's devices, or a Local channel to it, is paused. Needs the rights `call`
+ * (Setvar) and `agent` (QueuePause) of the control user.
  */
 export async function setAvailability(
   control: Commander,
@@ -30,19 +33,23 @@ export async function setAvailability(
     ]);
   }
   if (isInQueues === null) return;
-  const devices = wanted.deviceNames.map((pattern) => pattern.replaceAll('{extension}', extension));
-  // FreePBX has its members as Local channels.
-  for (const device of [...devices, `Local/${extension}@from-queue/n`]) {
-    try {
-      await control.action([
-        ['Action', 'QueuePause'],
-        ['Interface', device],
-        ['Paused', isInQueues ? 'false' : 'true'],
-        ['Reason', reason.replaceAll(/[^\w -]/g, '').slice(0, 40)],
-      ]);
-    } catch (error) {
-      // A member of no queue has none to be paused in.
-      if (!(error instanceof Rejected && /not found/i.test(error.message))) throw error;
-    }
+  const devices = new Set(wanted.deviceNames.map((one) => one.replaceAll('{extension}', extension).toLowerCase()));
+  const { items } = await control.action([['Action', 'QueueStatus']]);
+  const members = items
+    .filter(({ event }) => event === 'QueueMember')
+    .map((item) => ({ place: item.get('Location'), device: item.get('StateInterface') }))
+    .filter(
+      ({ place, device }) =>
+        devices.has(place.toLowerCase()) ||
+        devices.has(device.toLowerCase()) ||
+        place.toLowerCase().startsWith(`local/${extension}@`),
+    );
+  for (const place of new Set(members.map((member) => member.place))) {
+    await control.action([
+      ['Action', 'QueuePause'],
+      ['Interface', place],
+      ['Paused', isInQueues ? 'false' : 'true'],
+      ['Reason', reason.replaceAll(/[^\w -]/g, '').slice(0, 40)],
+    ]);
   }
 }
