@@ -1,3 +1,4 @@
+import type { Call } from '../core/call.ts';
 import type { Access } from './tokens.ts';
 
 /** Who asks: a program with a token, or a person who signed in. */
@@ -13,6 +14,8 @@ export interface Visitor {
 const open: Readonly<Record<string, readonly Visitor['role'][]>> = {
   'GET /api/v1/calls': ['supervisor', 'own'],
   'GET /api/v1/calls/:source/:linkedId': ['supervisor', 'own'],
+  'GET /api/v1/calls/:source/:linkedId/recordings': ['supervisor', 'own'],
+  'POST /api/v1/calls/:source/:linkedId/recordings/played': ['supervisor', 'own'],
   'GET /api/v1/calls.csv': ['supervisor', 'own'],
   'POST /api/v1/missed/take': ['supervisor', 'own'],
   'POST /api/v1/call-back': ['supervisor', 'own'],
@@ -53,4 +56,15 @@ export function showTo<Shown extends { readonly conversations: readonly { readon
     ({ extension }) => extension !== null && extensions.includes(extension),
   );
   return conversations.length === 0 ? null : { ...call, conversations };
+}
+
+/** The recordings of the conversations that this visitor sees; whole files hold other people's parts as well. */
+export function recordingsFor<Shown extends { readonly uniqueId: string | null }>(
+  visitor: Visitor,
+  call: Call | null,
+  recordings: readonly Shown[],
+): readonly Shown[] {
+  if (visitor.extensions === null) return recordings;
+  const seen = call === null ? null : showTo(visitor, call);
+  return recordings.filter(({ uniqueId }) => seen?.conversations.some((one) => one.uniqueId === uniqueId) ?? false);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createLiveCalls } from '../../src/web/live-calls.ts';
-import { isOpenTo, showTo, type Visitor } from '../../src/web/visitor.ts';
+import { isOpenTo, recordingsFor, showTo, type Visitor } from '../../src/web/visitor.ts';
 import { sampleCall, sampleConversation } from '../support/ledger-samples.ts';
 import { until } from '../support/until.ts';
 
@@ -42,6 +42,20 @@ describe('visitors of the web interface', () => {
     );
     assert.equal(showTo(visitor('own', ['105']), call), null);
     assert.equal(showTo(visitor('own', []), call), null);
+  });
+
+  it('hear only recordings of conversations they see', () => {
+    const call = sampleCall({
+      conversations: [
+        sampleConversation({ uniqueId: 'a', extension: '101' }),
+        sampleConversation({ uniqueId: 'b', extension: '102' }),
+      ],
+    });
+    const all = [{ uniqueId: null }, { uniqueId: 'a' }, { uniqueId: 'b' }];
+    assert.deepEqual(recordingsFor(visitor('admin', null), null, all), all);
+    assert.deepEqual(recordingsFor(visitor('own', ['102']), call, all), [{ uniqueId: 'b' }]);
+    assert.deepEqual(recordingsFor(visitor('own', ['105']), call, all), []);
+    assert.deepEqual(recordingsFor(visitor('own', ['102']), null, all), []);
   });
 
   it('who are no admins are let to nothing that no rule names', () => {

@@ -150,6 +150,44 @@ describe('the web interface in a browser', function () {
     assert.ok(lines.some((line) => line.includes(',+7916')));
   });
 
+  it('plays the recording of a call from this server, whatever the public address is, and notes who listened', async () => {
+    const items = [
+      {
+        id: 'abc',
+        uniqueId: null,
+        state: 'ready',
+        reason: null,
+        durationMs: 65_000,
+        link: 'https://pbx.example/r/abc?s=1',
+      },
+    ];
+    await page.route('**/api/v1/calls/**/recordings', (route) => route.fulfill({ json: { items } }));
+    await page.route('**/api/v1/recordings/abc', (route) =>
+      route.fulfill({
+        json: {
+          ...items[0],
+          peaks: [
+            [0, 120, 255],
+            [10, 20, 30],
+          ],
+        },
+      }),
+    );
+    const played = page.waitForRequest('**/recordings/played');
+    await open('calls?result=answered');
+    await page.locator('tr.line').first().click();
+    const sound = page.locator('audio');
+    await sound.waitFor();
+    assert.equal(await sound.getAttribute('src'), '/r/abc?s=1');
+    await page.locator('svg.wave path').nth(1).waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: '1.5×' }).click();
+    assert.equal(await page.evaluate(`document.querySelector('audio').playbackRate`), 1.5);
+    await page.evaluate(`document.querySelector('audio').dispatchEvent(new Event('play'))`);
+    assert.equal((await played).method(), 'POST');
+    await page.unroute('**/api/v1/calls/**/recordings');
+    await page.unroute('**/api/v1/recordings/abc');
+  });
+
   it('shows calls of now as they come', async () => {
     await open('live');
     await page.getByText('no calls right now').waitFor();

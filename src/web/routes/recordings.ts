@@ -4,6 +4,7 @@ import type { Recording, RecordingAnswer, RecordingContent, RecordingDoor } from
 import { notFound, parseInput, WebFault } from '../fault.ts';
 import { shortText, typedNumber } from '../query.ts';
 import type { Door } from '../door.ts';
+import { recordingsFor } from '../visitor.ts';
 
 /** What a request asks of a body of so many bytes. */
 export type RangeWish = { readonly kind: 'all' } | { readonly kind: 'none' } | ByteSpan;
@@ -177,7 +178,7 @@ const recordingIdentity = z.strictObject({ id: shortText });
 const forgetBody = z.strictObject({ number: typedNumber });
 
 /** Recordings for those with a token: of a call, one with its peaks and plays, cutting its links, forgetting a number. */
-export function addRecordingRoutes(api: FastifyInstance, { parts }: Door): void {
+export function addRecordingRoutes(api: FastifyInstance, { parts, visitorOf }: Door): void {
   const open = (): RecordingDoor => {
     if (parts.recordings) return parts.recordings;
     throw new WebFault(404, 'switched_off', 'Recordings are switched off in the configuration.');
@@ -185,7 +186,16 @@ export function addRecordingRoutes(api: FastifyInstance, { parts }: Door): void 
 
   api.get('/calls/:source/:linkedId/recordings', async (request) => {
     const { source, linkedId } = parseInput(callIdentity, request.params);
-    return { items: (await open().ofCall(source, linkedId)).map((one) => show(one, open())) };
+    const all = await open().ofCall(source, linkedId);
+    const visitor = visitorOf(request);
+    const call = visitor.extensions === null ? null : await parts.ledger.findCall(source, linkedId);
+    return { items: recordingsFor(visitor, call, all).map((one) => show(one, open())) };
+  });
+
+  // For the audit log: the sound itself comes by a link that names nobody.
+  api.post('/calls/:source/:linkedId/recordings/played', async (request, reply) => {
+    parseInput(callIdentity, request.params);
+    return reply.code(204).send();
   });
 
   api.get('/recordings/:id', async (request) => {

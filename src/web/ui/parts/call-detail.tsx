@@ -56,7 +56,7 @@ export function CallDetail({ source, linkedId }: { readonly source: string; read
               )}
             </section>
           ))}
-          {isAdmin() && <Recordings path={path} />}
+          <Recordings path={path} />
           {isAdmin() && <Events path={path} />}
         </>
       )}

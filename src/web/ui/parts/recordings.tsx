@@ -3,6 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import { showDuration } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { isAdmin } from '../session.ts';
 import { useLoaded } from './loading.tsx';
 
 interface ShownRecording {
@@ -23,7 +24,7 @@ export function Recordings({ path }: { readonly path: string }) {
   return (
     <>
       {items.map((recording) => (
-        <Player key={recording.id} recording={recording} />
+        <Player key={recording.id} recording={recording} path={path} />
       ))}
     </>
   );
@@ -31,13 +32,20 @@ export function Recordings({ path }: { readonly path: string }) {
 
 const speeds = [1, 1.5, 2];
 
-function Player({ recording }: { readonly recording: ShownRecording }) {
+function Player({ recording, path }: { readonly recording: ShownRecording; readonly path: string }) {
+  const isNoted = useRef(false);
   const sound = useRef<HTMLAudioElement>(null);
   const [speed, setSpeed] = useState(1);
   const { link, durationMs, reason, state } = recording;
   // The link is made for CRMs and names the public address; this page stands on the same server whatever it is called.
   const url = link === null ? null : new URL(link, location.href);
-  if (url === null || state !== 'ready') return <p class="quiet small">{reason ?? t('recording.notReady')}</p>;
+  if (url === null || !['ready', 'original'].includes(state))
+    return <p class="quiet small">{reason ?? t('recording.notReady')}</p>;
+  const note = () => {
+    if (isNoted.current) return;
+    isNoted.current = true;
+    ask(`${path}/recordings/played`, { method: 'POST' }).catch(() => (isNoted.current = false));
+  };
   const seek = (seconds: number) => {
     if (sound.current !== null) sound.current.currentTime = Math.max(0, sound.current.currentTime + seconds);
   };
@@ -67,8 +75,8 @@ function Player({ recording }: { readonly recording: ShownRecording }) {
           </a>
         </span>
       </header>
-      <Wave id={recording.id} sound={sound} />
-      <audio ref={sound} controls preload="none" src={url.pathname + url.search} />
+      {isAdmin() && <Wave id={recording.id} sound={sound} />}
+      <audio ref={sound} onPlay={note} controls preload="none" src={url.pathname + url.search} />
     </section>
   );
 }
