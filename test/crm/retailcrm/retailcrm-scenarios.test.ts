@@ -20,7 +20,9 @@ import { FixedClock } from '../../support/fixed-clock.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
 import { amiEvents, createDice, labNumbering, readRecordedStories, retell } from '../../support/recorded-traffic.ts';
 import { silentLog } from '../../support/silent-log.ts';
+import { FakeKommo } from '../../support/fake-kommo.ts';
 import { until } from '../../support/until.ts';
+import { connectKommo } from '../kommo/kommo-under-test.ts';
 import { connectRetailcrm } from './retailcrm-under-test.ts';
 
 const rules = {
@@ -177,7 +179,8 @@ describe('the recorded calls in a retailCRM account', () => {
             numbers: ledger.plan,
             timeZone: 'UTC',
           },
-          users: () => users,
+          // 501 is Anna's id in the other CRM's account.
+          users: () => (crm.name === 'amo' ? users.map((user) => ({ ...user, id: '501' })) : users),
         });
       const run = async (adapters: readonly CrmAdapter[], concurrency = 4) => {
         const handlers = new Map(adapters.map((adapter) => [adapter.name, handlerOf(adapter)]));
@@ -277,6 +280,35 @@ describe('the recorded calls in a retailCRM account', () => {
       await until(async () => (await doneOf('shop')) >= expected.owed, { between, timeoutMs: 30_000 });
       assert.deepEqual(bugs(), []);
       checkAccount(fake, expected);
+    });
+
+    it('stand in an amoCRM account while this one is down for ten minutes, and here afterwards', async function () {
+      this.timeout(120_000);
+      const { fake, clock, database, expected, connect, run, doneOf, bugs } = await prepare(['amo', 'shop']);
+      const amo = await FakeKommo.start({ clock });
+      try {
+        fake.faults.isDown = true;
+        const startedAt = clock.now().getTime();
+        const passedMs = () => clock.now().getTime() - startedAt;
+        await run([connectKommo(amo, { db: database.knex, clock }), connect().adapter]);
+        // Its own pace of seven requests a second is all that the other one waits for.
+        await until(async () => (await doneOf('amo')) >= expected.owed, {
+          between: () => clock.advance(150),
+          timeoutMs: 60_000,
+        });
+        assert.ok(passedMs() < 600_000, `the other CRM took ${passedMs()} ms`);
+        assert.deepEqual([fake.calls.length, await doneOf('shop')], [0, 0]);
+
+        const between = () => clock.advance(2_000);
+        await until(() => passedMs() >= 600_000, { between });
+        assert.equal(fake.calls.length, 0);
+        fake.faults.isDown = false;
+        await until(async () => (await doneOf('shop')) >= expected.owed, { between, timeoutMs: 30_000 });
+        assert.deepEqual(bugs(), []);
+        checkAccount(fake, expected);
+      } finally {
+        await amo.close();
+      }
     });
   });
 });
