@@ -263,7 +263,7 @@ describe('the web interface in a browser', function () {
     await open('hooks');
     const row = page.locator('tbody tr.line').first();
     await row.getByText('customize_autodistribution').waitFor();
-    await page.getByText('no such shift').first().waitFor();
+    await page.locator('.findings .words', { hasText: 'no such shift' }).first().waitFor();
   });
 
   it('speaks Russian at a word and keeps to the zone of the installation', async () => {

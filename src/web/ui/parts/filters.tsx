@@ -35,12 +35,12 @@ export function useFilters(screen: string): {
 const isPhone = () => matchMedia('(max-width: 820px)').matches;
 
 /** The fields above a list; on a phone they stay folded until they are wanted. */
-export function FilterBar({ children }: { readonly children: ComponentChildren }) {
+export function FilterBar(props: { readonly children: ComponentChildren; readonly isDense?: boolean }) {
   return (
-    <details class="filterbar" open={!isPhone()}>
+    <details class={props.isDense ? 'filterbar dense' : 'filterbar'} open={!isPhone()}>
       <summary>{t('filter.title')}</summary>
       <div class="filters" role="search">
-        {children}
+        {props.children}
       </div>
     </details>
   );

@@ -99,7 +99,13 @@ function Errors({ hooks }: { readonly hooks: readonly HookPart[] }) {
           <li key={index}>
             <span class="number quiet">{showMoment(at)}</span>
             <div class="words">
-              <strong>{hook}</strong> <span class="quiet">{kind}</span> {message}
+              <strong>{hook}</strong> <span class="quiet">{kind}</span> {message.split('\n')[0]}
+              {message.includes('\n') && (
+                <details>
+                  <summary>{t('hooks.trace')}</summary>
+                  <pre class="stack-trace">{message}</pre>
+                </details>
+              )}
             </div>
           </li>
         ))}

@@ -65,7 +65,7 @@ export function Ledger() {
           {t('action.csv')}
         </a>
       </ScreenHead>
-      <FilterBar>
+      <FilterBar isDense>
         <TextField label={t('filter.from')} type="date" {...field('from')} />
         <TextField label={t('filter.to')} type="date" {...field('to')} />
         <TextField label={t('filter.number')} {...field('number')} placeholder={t('filter.lastDigits')} />
