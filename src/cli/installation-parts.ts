@@ -1,5 +1,6 @@
 import { employeesOf } from '../config.ts';
-import type { Employee } from '../core/ports.ts';
+import type { Employee, PartStatus } from '../core/ports.ts';
+import { Findings, type Finding } from '../doctor/finding.ts';
 import { createPatient } from '../doctor/patient.ts';
 import { createControlSession } from '../pbx/asterisk/source.ts';
 import { UserFault, type CliContext } from './context.ts';
@@ -43,9 +44,30 @@ export const doctorParts: DoctorCommandParts = {
     const loaded = context.loadConfig();
     const configured = employeesOf(loaded.config);
     const employees = [...configured, ...(await listCrmEmployees(context))];
-    return createPatient({ loaded, employees, clock: systemClock, log: quietLog });
+    const patient = createPatient({ loaded, employees, clock: systemClock, log: quietLog });
+    return { ...patient, further: new Map([...patient.further, ['service', () => listComplaints(context)]]) };
   },
 };
+
+/** What the running service finds wrong: it has seen what no look from outside shows, such as extensions a CRM does not know. */
+async function listComplaints(context: CliContext): Promise<readonly Finding[]> {
+  const findings = new Findings('service');
+  try {
+    const { parts } = await createServiceClient(context).getAny<{ parts: readonly PartStatus[] }>('/status');
+    for (const { part, health, message } of parts) {
+      if (health === 'ok') continue;
+      const text = `${part}: ${message}`;
+      const mend = 'ringledger status shows it as long as it lasts.';
+      if (health === 'error') findings.error(text, mend);
+      else findings.warning(text, mend);
+    }
+    if (findings.isClean) findings.ok('runs, and finds nothing wrong');
+  } catch (error) {
+    if (!(error instanceof UserFault)) throw error;
+    findings.unknown('does not run, or does not answer', 'Start it, and ask again: systemctl start ringledger');
+  }
+  return findings.list;
+}
 
 /** Before the first start there is no service to ask, and none of its users. */
 async function listCrmEmployees(context: CliContext): Promise<readonly Employee[]> {

@@ -217,6 +217,7 @@ describe('a call through the generated dialplan', function () {
   it('is found whole by the doctor', async () => {
     const { exitCode, output } = await house.command('doctor');
     assert.equal(exitCode, 0, output);
+    assert.match(output, /service: /, 'what the running service says is told too');
   });
 
   it('reaches the default route without silence when the service is down, and is in the ledger once it is back', async () => {
