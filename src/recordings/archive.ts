@@ -35,15 +35,22 @@ export function createS3Archive(settings: ArchiveSettings): RecordingArchive {
 
   async function ask(method: string, key: string, init: { headers?: Record<string, string>; body?: Buffer } = {}) {
     let response: Response;
+    const deadline = new AbortController();
+    const timer = setTimeout(
+      () => deadline.abort(new Error(`no answer within ${settings.timeoutMs} ms`)),
+      settings.timeoutMs,
+    );
     try {
       response = await client.fetch(urlOf(key), {
         method,
-        signal: AbortSignal.timeout(settings.timeoutMs),
+        signal: deadline.signal,
         ...(init.headers === undefined ? {} : { headers: init.headers }),
         ...(init.body === undefined ? {} : { body: new Uint8Array(init.body) }),
       });
     } catch (error) {
       throw new Retryable(`the archive does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      clearTimeout(timer);
     }
     if (response.ok || (method === 'DELETE' && response.status === 404)) return response;
     const words = (await response.text().catch(() => '')).replace(/\s+/g, ' ').slice(0, 300);

@@ -90,7 +90,6 @@ export function conversionArguments(
 export function createTranscoder(settings: TranscoderSettings): Transcoder {
   return {
     async toMp3({ input, output, timeoutMs, signal }) {
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const child = spawn(settings.program, conversionArguments(settings, { input, output }), {
         stdio: ['pipe', 'pipe', 'pipe'],
         // A process group of its own, so that whatever the program starts ends with it.
@@ -99,11 +98,20 @@ export function createTranscoder(settings: TranscoderSettings): Transcoder {
       });
       const source = input.open() as Readable;
       const meter = new LoudnessMeter({ rate: input.plain?.rate ?? meterRate, channels: input.channels });
+      // A timer of our own: Node 20 may collect what AbortSignal.any makes of a timeout, and then it never comes.
+      let isExpired = false;
+      let giveUp: () => void = () => undefined;
+      const givenUp = new Promise<never>((_resolve, reject) => {
+        giveUp = () => reject(new Error('given up'));
+      });
+      const timer = setTimeout(() => {
+        isExpired = true;
+        giveUp();
+      }, timeoutMs);
+      signal.addEventListener('abort', giveUp, { once: true });
+      if (signal.aborted) giveUp();
       try {
-        const made = await Promise.race([
-          ended(child, { ...settings, source, meter, plain: input.plain }),
-          aborted(deadline),
-        ]);
+        const made = await Promise.race([ended(child, { ...settings, source, meter, plain: input.plain }), givenUp]);
         const wanted =
           input.container === 'mp3' && input.part === null ? 1 : leastBytes(settings, input, made.durationMs);
         const { size } = await stat(output);
@@ -113,9 +121,11 @@ export function createTranscoder(settings: TranscoderSettings): Transcoder {
       } catch (error) {
         if (error instanceof ConversionFailed) throw error;
         if (signal.aborted) throw new ConversionFailed('failed', 'the service stops');
-        if (!deadline.aborted) throw new ConversionFailed('failed', `nothing was made: ${String(error)}`);
+        if (!isExpired) throw new ConversionFailed('failed', `nothing was made: ${String(error)}`);
         throw new ConversionFailed('expired', `not converted within ${Math.round(timeoutMs / 1000)} s`);
       } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', giveUp);
         source.destroy();
         killGroup(child);
       }
@@ -178,13 +188,6 @@ function ended(
       const how = killedBy === null ? `ended with ${code}` : `was ended by ${killedBy}`;
       reject(new ConversionFailed(isFull ? 'full' : 'failed', `${program} ${how}${words === '' ? '' : `: ${words}`}`));
     });
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
 }
 

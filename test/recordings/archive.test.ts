@@ -32,7 +32,7 @@ describe('the archive', () => {
   let respond: (
     request: IncomingMessage,
     body: Buffer,
-  ) => { status: number; body?: Buffer; headers?: Record<string, string> };
+  ) => { status: number; body?: Buffer; headers?: Record<string, string> } | null;
   let seen: string[] = [];
   beforeEach(async () => {
     seen = [];
@@ -45,6 +45,7 @@ describe('the archive', () => {
         const answer = isSigned
           ? respond(request, Buffer.concat(chunks))
           : { status: 403, body: Buffer.from('SignatureDoesNotMatch') };
+        if (answer === null) return;
         response.writeHead(answer.status, answer.headers);
         response.end(answer.body);
       });
@@ -94,6 +95,8 @@ describe('the archive', () => {
     let failures = 1;
     respond = () => ({ status: failures-- > 0 ? 500 : 200 });
     await archive.put('a.mp3', Buffer.from('x'));
+    respond = () => null;
+    await assert.rejects(archive.put('a.mp3', Buffer.from('x')), /does not answer: no answer within 300 ms/);
     await new Promise<void>((resolve) => {
       server.closeAllConnections();
       server.close(() => resolve());

@@ -15,10 +15,12 @@ const day = 86_400_000;
 const hour = 3_600_000;
 const sound = (hertz: number, seconds = 1) => wavOf([{ hertz, seconds }]);
 
-forEachDatabase((makeDatabase) => {
+forEachDatabase((makeDatabase, kind) => {
   describe('a kept recording', function () {
     this.timeout(30_000);
     let house: RecordingsHouse;
+    /** What does not hang on the database. */
+    const onSqlite = kind === 'sqlite' ? it : () => undefined;
     const open = async (config: Record<string, unknown>) => {
       house = new RecordingsHouse((await makeDatabase()).database, { config });
       await house.start();
@@ -74,7 +76,7 @@ forEachDatabase((makeDatabase) => {
       assert.deepEqual(await stateOf(usual.call), ['removed']);
     });
 
-    it('gives an alarm before the quota is used up; what comes after is heard as it is', async () => {
+    onSqlite('gives an alarm before the quota is used up; what comes after is heard as it is', async () => {
       await open({ keep: { quotaMegabytes: 0.013 } });
       await record({ serial: 1, seconds: 4 });
       const { health, message } = await house.status();
@@ -88,7 +90,7 @@ forEachDatabase((makeDatabase) => {
       assert.equal((await house.play(later!)).type, 'audio/wav');
     });
 
-    it('makes room for newer ones where that was set', async () => {
+    onSqlite('makes room for newer ones where that was set', async () => {
       await open({ keep: { quotaMegabytes: 0.013, whenFull: 'remove-oldest' } });
       const first = await record({ serial: 1, seconds: 4 });
       await record({ serial: 2, seconds: 1 });
@@ -201,7 +203,7 @@ forEachDatabase((makeDatabase) => {
         assert.equal(objects(folder).length, 0);
       });
 
-      it('that refuses or is away, it stays here and the status says so', async () => {
+      onSqlite('that refuses or is away, it stays here and the status says so', async () => {
         await open({});
         await startStorage(join(house.folder, 's3'));
         const { call, recording } = await record({ serial: 1 });
