@@ -33,6 +33,7 @@ const reportedApps: ReadonlySet<string> = new Set([
   'directory',
   'disa',
   'mixmonitor',
+  'stopmixmonitor',
   'monitor',
   'record',
   'transfer',
