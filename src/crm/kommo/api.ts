@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import { startDeadline } from '../../core/deadline.ts';
 import { AuthRequired, Rejected, Retryable } from '../../core/errors.ts';
 import { NotDone, type RequestPace, type Urgency } from './access/pace.ts';
 import type { AccessTokens } from './access/tokens.ts';
@@ -175,9 +176,12 @@ export class KommoApi {
     body: unknown,
     token: string | null,
   ): Promise<RawAnswer> {
-    const deadline = AbortSignal.timeout(this.#timeoutMs);
-    const given = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
-    await this.#pace.take(urgency, given);
+    const deadline = startDeadline(this.#timeoutMs, signal);
+    const given = deadline.signal;
+    await this.#pace.take(urgency, given).catch((error: unknown) => {
+      deadline.clear();
+      throw error;
+    });
     try {
       const response = await request(`${this.address}${path}${writeQuery(query)}`, {
         method: method as 'GET',
@@ -203,6 +207,8 @@ export class KommoApi {
       const reason = given.aborted ? 'it did not answer in time' : code || message;
       const text = `${new URL(this.address).host} cannot be reached (${method} ${path}): ${reason}`;
       throw unsentCodes.has(code) ? new NotDone(text, { cause: error }) : new Retryable(text, { cause: error });
+    } finally {
+      deadline.clear();
     }
   }
 

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici';
 import { z } from 'zod';
+import { startDeadline } from '../../core/deadline.ts';
 import { AuthRequired, Rejected, Retryable } from '../../core/errors.ts';
 import { NotDone, type RequestPace } from './pace.ts';
 
@@ -154,12 +155,15 @@ export class RetailcrmApi {
 
   async #send(method: 'GET' | 'POST', place: string, path: string, ask: Ask, form: string | null): Promise<Answer> {
     const pace = path.startsWith('/telephony') ? this.#paces.telephony : this.#paces.general;
-    const deadline = AbortSignal.timeout(this.#timeoutMs);
-    const given = ask.signal === undefined ? deadline : AbortSignal.any([ask.signal, deadline]);
-    await pace.take(ask.isUrgent === true, given);
-    const what = `${method} ${path}`;
-    const { status, text } = await this.#request(method, place, given, form, what);
-    return this.#judge({ status, text, what, pace });
+    const deadline = startDeadline(this.#timeoutMs, ask.signal);
+    try {
+      await pace.take(ask.isUrgent === true, deadline.signal);
+      const what = `${method} ${path}`;
+      const { status, text } = await this.#request(method, place, deadline.signal, form, what);
+      return this.#judge({ status, text, what, pace });
+    } finally {
+      deadline.clear();
+    }
   }
 
   async #request(method: 'GET' | 'POST', place: string, signal: AbortSignal, form: string | null, what: string) {
