@@ -299,7 +299,7 @@ async function showRecordedCalls(): Promise<void> {
     'queue-timed-out',
     'blind-transfer-dtmf',
     'outbound-answered',
-    'internal-call',
+    'internal-answered',
   ];
   const there = new Set(readdirSync(scenarios));
   const calls: Call[] = [];

@@ -79,8 +79,14 @@ export function createRecordings(parts: RecordingsParts): Recordings {
   const archive = config.archive === null ? null : createS3Archive(config.archive);
   const { keep } = config;
   const quotaBytes = keep.quotaMegabytes === null ? null : keep.quotaMegabytes * megabyte;
+  const finder = new RecordingFinder({
+    roots: config.roots.map(({ asteriskPath, path }) => ({ asteriskPath: asteriskPath ?? path, path })),
+    templates: config.templates,
+    timeZone: parts.timeZone,
+  });
   const retention = new RecordingRetention({
     store,
+    finder,
     folder,
     archive,
     cursors: parts.cursors,
@@ -93,11 +99,7 @@ export function createRecordings(parts: RecordingsParts): Recordings {
     calls: parts.calls,
     plan: parts.plan,
     hooks: parts.hooks,
-    finder: new RecordingFinder({
-      roots: config.roots.map(({ asteriskPath, path }) => ({ asteriskPath: asteriskPath ?? path, path })),
-      templates: config.templates,
-      timeZone: parts.timeZone,
-    }),
+    finder,
     transcoder: createTranscoder(config.convert),
     folder,
     clock,

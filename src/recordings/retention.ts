@@ -5,7 +5,7 @@ import { realpath } from 'node:fs/promises';
 import type { Clock, CursorStore, Log } from '../core/ports.ts';
 import { keepUntil, type Recording, type RetentionRule } from '../core/recording.ts';
 import type { RecordingArchive } from './archive.ts';
-import { ForbiddenFile, openBelow } from './find.ts';
+import { ForbiddenFile, openBelow, type RecordingFinder } from './find.ts';
 import type { ConvertedFolder } from './folder.ts';
 import type { RecordingStore } from './store.ts';
 
@@ -22,6 +22,7 @@ export interface RetentionParts {
   readonly store: RecordingStore;
   readonly folder: ConvertedFolder;
   readonly archive: RecordingArchive | null;
+  readonly finder: RecordingFinder;
   readonly cursors: CursorStore;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,6 +77,7 @@ export class RecordingRetention {
     const recordings = await this.#parts.store.ofClient(client);
     for (const recording of recordings) {
       if (recording.path !== null && recording.root !== null) await this.#removeFile(recording.root, recording.path);
+      else if (recording.announcedPath !== '') await this.#removeAnnounced(recording);
       await this.#remove(recording, 'removed on request');
     }
     return recordings.length;
@@ -184,6 +186,19 @@ export class RecordingRetention {
     await folder.remove(mp3?.name ?? folder.nameOf(recording));
     await store.remove(recording.id, reason);
     this.#parts.log.info({ recording: recording.id, reason }, 'A recording was removed');
+  }
+
+  /** The original of a recording that is still waited for, or that could not be read. */
+  async #removeAnnounced({ announcedPath, startedAt }: Recording): Promise<void> {
+    const { finder } = this.#parts;
+    try {
+      const opened = await finder.openFirst(finder.candidatesOf(announcedPath, startedAt));
+      if (opened === null) return;
+      await opened.file.close();
+      await unlink(opened.path);
+    } catch (error) {
+      if (!(error instanceof ForbiddenFile)) throw error;
+    }
   }
 
   /** Only what may be opened may be deleted. */

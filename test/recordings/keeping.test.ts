@@ -139,6 +139,18 @@ forEachDatabase((makeDatabase, kind) => {
       assert.deepEqual(await stateOf(theirs.call), ['removed']);
     });
 
+    onSqlite('is forgotten while it is still waited for, with the file that is there', async () => {
+      await open({});
+      const path = '/var/spool/asterisk/monitor/late.wav';
+      // Asterisk has begun the file and not written it: it stays waited for.
+      house.write(path, Buffer.alloc(44));
+      const call = await house.end({ path, client: '+79165550003' });
+      await house.untilAll(call, 'waiting');
+      assert.deepEqual(await house.recordings.door.forgetNumber('+79165550003'), { removed: 1 });
+      assert.ok(!existsSync(house.placeOf(path)));
+      assert.deepEqual(await stateOf(call), ['removed']);
+    });
+
     describe('in an archive', () => {
       let storage: S3rver | null = null;
       let port = 0;
