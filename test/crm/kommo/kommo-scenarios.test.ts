@@ -165,7 +165,12 @@ describe('the recorded calls in an amoCRM or Kommo account', () => {
       return { fake, expected, log };
     }
 
-    function checkAccount({ fake, expected }: { fake: FakeKommo; expected: ReturnType<typeof expectAccount> }) {
+    function checkAccount(
+      { fake, expected }: { fake: FakeKommo; expected: ReturnType<typeof expectAccount> },
+      mayOvertake = false,
+    ) {
+      const callsOf = (client: string) =>
+        new Set(expected.registered.filter(({ call }) => call.client === client).map(({ call }) => call));
       const numbersOf = fake.contacts.flatMap((card) => card.phones.map(({ value }) => value)).sort();
       assert.deepEqual(numbersOf, [...expected.contacts].sort(), 'one contact for each number');
       const leadClients = fake.leads.map(
@@ -186,8 +191,10 @@ describe('the recorded calls in an amoCRM or Kommo account', () => {
         assert.equal(note.params['duration'], conversation.duration);
         assert.equal(note.note_type, call.direction === 'inbound' ? 'call_in' : 'call_out');
         const isLead = call.client !== null && expected.contacts.has(call.client);
-        if (isLead && callKindOf(call, conversation) !== 'outgoing_failed')
-          assert.equal(note.kind, 'leads', `${call.linkedId} stands at the lead`);
+        if (!isLead || callKindOf(call, conversation) === 'outgoing_failed') continue;
+        // A call that overtakes another of its client, which has to be tried again, finds the contact but no lead yet.
+        if (mayOvertake && callsOf(call.client!).size > 1) assert.ok(['leads', 'contacts'].includes(note.kind));
+        else assert.equal(note.kind, 'leads', `${call.linkedId} stands at the lead`);
       }
     }
 
@@ -230,7 +237,7 @@ describe('the recorded calls in an amoCRM or Kommo account', () => {
         inTheMiddle: (fake) => fake.expireAccessTokens(),
         withRestart: true,
       });
-      checkAccount(result);
+      checkAccount(result, true);
       assert.ok(result.fake.refreshes >= 1, 'the tokens were renewed');
       assert.ok(result.log.lines.some(({ fields }) => String(fields['reason']).includes('429')));
     });
