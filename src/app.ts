@@ -36,8 +36,8 @@ import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracke
 import { crmKinds } from './crm/index.ts';
 import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
-import { examineInstallation, previewDialplan } from './installation-views.ts';
-import { createNumbering, createScreen, readClickToCall, readRules } from './installation.ts';
+import { examineInstallation, previewDialplan } from './installation/views.ts';
+import { createNumbering, createScreen, readClickToCall, readRules } from './installation/foundations.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { createRecordings } from './recordings/recordings.ts';
 import { createCallStore } from './storage/call-store.ts';

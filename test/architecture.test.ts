@@ -23,8 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** Composition roots: they build the house and may see every room. */
 const roots = [
   'src/app.ts',
-  'src/installation.ts',
-  'src/installation-views.ts',
+  'src/installation',
   'src/config.ts',
   'src/main.ts',
   'src/cli',

@@ -19,7 +19,7 @@ import type {
 import { createConversationHandler } from '../core/registration.ts';
 import type { DeliveryHandler } from '../core/delivery/crm-loop.ts';
 import { createHooks, type InstalledHooks } from '../hooks/installed-hooks.ts';
-import { createNumbering, readRules } from '../installation.ts';
+import { createNumbering, readRules } from '../installation/foundations.ts';
 import { systemClock } from './quiet-log.ts';
 
 /** One thing that would be written to a CRM, or why a conversation would not be. */

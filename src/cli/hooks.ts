@@ -15,7 +15,7 @@ import { hookLanguages, writeNewHook, type HookLanguage } from '../hooks/new-hoo
 import { createSampleCall, createSampleInput } from '../hooks/sample-input.ts';
 import { tryHook } from '../hooks/try-hook.ts';
 import { HookVersions } from '../hooks/versions.ts';
-import { createNumbering } from '../installation.ts';
+import { createNumbering } from '../installation/foundations.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
 import { createServiceClient, ServiceFault } from './service-client.ts';
 import { formatTable, makePrintable } from './table.ts';

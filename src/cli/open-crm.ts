@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { crmKinds, type BuiltCrm } from '../crm/index.ts';
-import { createNumbering } from '../installation.ts';
+import { createNumbering } from '../installation/foundations.ts';
 import { openDatabase } from '../storage/connection.ts';
 import { systemClock } from './quiet-log.ts';
 

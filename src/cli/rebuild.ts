@@ -1,5 +1,5 @@
 /** `ringledger rebuild`: makes the records of stored calls anew from their stored events, after the rules or the program changed. */
-import { createNumbering, createScreen, readRules } from '../installation.ts';
+import { createNumbering, createScreen, readRules } from '../installation/foundations.ts';
 import type { CallChange } from '../core/ports.ts';
 import { recordScreened, stateFromEvents } from '../core/tracking/call-tracker.ts';
 import { createCallStore } from '../storage/call-store.ts';

@@ -3,7 +3,7 @@
  * The answer is one JSON document; calls stand in it by their start. Memory holds only the calls that overlap.
  */
 import { once } from 'node:events';
-import { createNumbering, createScreen, readRules } from '../installation.ts';
+import { createNumbering, createScreen, readRules } from '../installation/foundations.ts';
 import type { Call } from '../core/call.ts';
 import type { PbxEvent } from '../core/pbx-event.ts';
 import type { CallStore, Log, NumberPlan } from '../core/ports.ts';

@@ -1,15 +1,15 @@
 /** The looks at the installation that commands print, for the web interface. */
 import { join } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import type { Config } from './config.ts';
-import type { Clock, Employee, Log } from './core/ports.ts';
-import { Rejected } from './core/errors.ts';
-import { readFolder, withoutHeader } from './dialplan/files.ts';
-import { generateDialplan } from './dialplan/generate.ts';
-import { TemplateError } from './dialplan/render.ts';
-import { createPatient } from './doctor/patient.ts';
-import { visit } from './doctor/visit.ts';
-import type { DialplanPreview, Examination } from './web/ports.ts';
+import type { Config } from '../config.ts';
+import type { Clock, Employee, Log } from '../core/ports.ts';
+import { Rejected } from '../core/errors.ts';
+import { readFolder, withoutHeader } from '../dialplan/files.ts';
+import { generateDialplan } from '../dialplan/generate.ts';
+import { TemplateError } from '../dialplan/render.ts';
+import { createPatient } from '../doctor/patient.ts';
+import { visit } from '../doctor/visit.ts';
+import type { DialplanPreview, Examination } from '../web/ports.ts';
 
 /** As `ringledger doctor`, with the configuration that the service runs with. */
 export async function examineInstallation(

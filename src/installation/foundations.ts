@@ -1,14 +1,14 @@
 /** What the configuration says of the installation as a whole: its numbers, its people, its rules. Shared by service and commands. */
 import { getCountryCallingCode, type CountryCode } from 'libphonenumber-js/max';
-import { employeesOf, type Config } from './config.ts';
-import type { ClickToCallSettings } from './core/click-to-call.ts';
-import { StaffDirectory } from './core/employees.ts';
-import { compileNumberPattern } from './core/number-pattern.ts';
-import type { Employee, NumberPlan } from './core/ports.ts';
-import { findHoldingList, type CallList, type RegistrationRules } from './core/rules.ts';
-import type { CallTrackerParts } from './core/tracking/call-tracker.ts';
-import { buildRegistrationRules } from './crm/rules-config.ts';
-import { createNumberPlan } from './numbering/number-plan.ts';
+import { employeesOf, type Config } from '../config.ts';
+import type { ClickToCallSettings } from '../core/click-to-call.ts';
+import { StaffDirectory } from '../core/employees.ts';
+import { compileNumberPattern } from '../core/number-pattern.ts';
+import type { Employee, NumberPlan } from '../core/ports.ts';
+import { findHoldingList, type CallList, type RegistrationRules } from '../core/rules.ts';
+import type { CallTrackerParts } from '../core/tracking/call-tracker.ts';
+import { buildRegistrationRules } from '../crm/rules-config.ts';
+import { createNumberPlan } from '../numbering/number-plan.ts';
 
 /** What numbers mean depends on who works here, and the other way round: both, from the configuration alone. */
 export function createNumbering(config: Config) {
