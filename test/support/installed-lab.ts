@@ -44,7 +44,12 @@ export class InstalledLab {
   }
 
   static async start(
-    options: { readonly config?: Readonly<Record<string, unknown>>; readonly report?: (line: string) => void } = {},
+    options: {
+      readonly config?: Readonly<Record<string, unknown>>;
+      /** Settings of the generated dialplan, over the laboratory's. */
+      readonly dialplan?: Readonly<Record<string, unknown>>;
+      readonly report?: (line: string) => void;
+    } = {},
   ) {
     const lab = await startLab({
       trunkContext: 'ringledger-inbound',
@@ -61,6 +66,7 @@ export class InstalledLab {
         agi: { port: service.app.agiPort },
         dialplan: {
           ...dialplan,
+          ...options.dialplan,
           folder: lab.dialplanFolder,
           asteriskFolder: dirname(lab.dialplanFolder),
           historyFolder: join(folder, 'dialplan'),

@@ -32,8 +32,18 @@ export function outboundParts(view: CallView, plan: NumberPlan): Part[] {
 
 function outboundResult(view: CallView, caller: ChannelFacts): CallResult {
   const leg = view.outsideLegs[view.outsideLegs.length - 1];
+  if (leg === undefined && view.isRequested && view.endedAt !== null) return resultWithoutLeg(view);
   return outcome({
     cause: leg?.cause?.value ?? caller.cause?.value ?? null,
     status: leg?.outcome?.value ?? caller.dialStatus?.value ?? null,
   });
+}
+
+/**
+ * Of a click whose employee picked up, but no channel to the client came into being: the trunk is gone. The Local channel
+ * that was to dial tells why; the phone ends in the usual way, and nobody failed to answer.
+ */
+function resultWithoutLeg({ origin }: CallView): CallResult {
+  const result = outcome({ cause: origin.cause?.value ?? null, status: null });
+  return result === 'no_answer' ? 'failed' : result;
 }

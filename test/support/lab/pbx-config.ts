@@ -649,6 +649,11 @@ exten => _XXXXXXX.,1,Gosub(lab-record,s,1)
  same => n,Dial(PJSIP/\${EXTEN}@provider,10,${dialOptions})
  same => n,Hangup(\${HANGUPCAUSE})
 exten => i,1,Hangup(1)
+
+; Over a trunk that is not there.
+[lab-trunk-gone]
+exten => _X.,1,Dial(PJSIP/\${EXTEN}@gone,10)
+ same => n,Hangup(\${HANGUPCAUSE})
 `;
 }
 

@@ -157,13 +157,17 @@ const internalNoAnswer: Story = {
   expect: [{ direction: 'internal', client: null, conversations: [] }],
 };
 
-async function click(lab: Lab, requestId: string): Promise<void> {
+async function click(
+  lab: Lab,
+  requestId: string,
+  context = 'ringledger-click-to-call-client',
+): Promise<void> {
   const control = await lab.openControl();
   await control.send({
     Action: 'Originate',
     Async: 'true',
     Channel: 'Local/101@ringledger-click-to-call/n',
-    Context: 'ringledger-click-to-call-client',
+    Context: context,
     Exten: client,
     Priority: '1',
     Timeout: '10000',
@@ -272,6 +276,23 @@ const clickClientBusy: Story = {
     },
   ],
 };
+const clickTrunkGone: Story = {
+  name: 'click-to-call-trunk-gone',
+  title: 'A click rings the employee, who answers, but the trunk to the client is not there.',
+  async run(lab) {
+    await lab.script({ '101': [ring(0.5), answer(), stay()] });
+    await click(lab, 'request-trunk-gone', 'lab-trunk-gone');
+    assert.equal(lab.witness.of(client).length, 0);
+  },
+  expect: [
+    {
+      direction: 'outbound',
+      client: '+79161110002',
+      result: 'failed',
+      conversations: [unanswered('101', 'failed', { requestId: 'request-trunk-gone' })],
+    },
+  ],
+};
 
 export const outboundStories: readonly Story[] = [
   ...plainOutbound,
@@ -282,4 +303,5 @@ export const outboundStories: readonly Story[] = [
   clickClientBusy,
   clickDeclined,
   clickTransferred,
+  clickTrunkGone,
 ];
