@@ -1,6 +1,13 @@
-import type { Call } from './call.ts';
+import type { Call, Conversation } from './call.ts';
 import { RequestCounter, type RequestLimits } from './click-to-call/request-limits.ts';
-import { isFurther, isOver, progressOf, type FailureReason, type RequestPhase } from './click-to-call/request-state.ts';
+import {
+  isFurther,
+  isOver,
+  isPresumed,
+  progressOf,
+  type FailureReason,
+  type RequestPhase,
+} from './click-to-call/request-state.ts';
 import type { EmployeeDirectory } from './employees.ts';
 import { Rejected } from './errors.ts';
 import type { Hooks } from './hooks.ts';
@@ -30,8 +37,10 @@ export interface RequestState {
   readonly phase: RequestPhase;
   /** Only with `failed`. */
   readonly reason: FailureReason | null;
-  readonly requester: string;
-  readonly employeeId: string;
+  /** Null: a request of before the service started, of which only the ledger knows. */
+  readonly requester: string | null;
+  /** Null: as above. */
+  readonly employeeId: string | null;
   readonly extension: string;
   /** As it was asked for, normalised; a hook may have another one dialled. */
   readonly number: string;
@@ -112,6 +121,25 @@ export function findAsker(
     throw new CallRefused('foreign_extension', 'This phone is not one of the employee who asks.');
   }
   return employee;
+}
+
+/**
+ * The request of this conversation as the ledger alone tells it: of one that this process did not place, or has forgotten.
+ */
+export function requestInLedger(call: Call, conversation: Conversation): RequestState | null {
+  if (conversation.requestId === null) return null;
+  return {
+    requestId: conversation.requestId,
+    ...progressOf(call, conversation),
+    requester: null,
+    employeeId: null,
+    extension: conversation.extension ?? '',
+    number: call.client ?? '',
+    clientName: call.clientName,
+    requestedAt: conversation.requestedAt,
+    changedAt: call.endedAt ?? conversation.answeredAt ?? conversation.requestedAt,
+    call: { source: call.source, linkedId: call.linkedId },
+  };
 }
 
 const keptMs = 3_600_000;
@@ -209,10 +237,11 @@ export class ClickToCall implements CallWatcher {
   onChange(call: Call): void {
     for (const conversation of call.conversations) {
       const request = conversation.requestId === null ? undefined : this.#requests.get(conversation.requestId);
-      if (request === undefined || isOver(request.phase)) continue;
+      if (request === undefined || (isOver(request.phase) && !isPresumed(request.reason))) continue;
       const { phase, reason } = progressOf(call, conversation);
       const place = { source: call.source, linkedId: call.linkedId };
-      if (isFurther(phase, request.phase)) this.#change(request.requestId, { phase, reason, call: place });
+      if (isPresumed(request.reason) || isFurther(phase, request.phase))
+        this.#change(request.requestId, { phase, reason, call: place });
     }
   }
 

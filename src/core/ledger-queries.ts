@@ -68,6 +68,8 @@ export interface ConversationQuery extends PageRequest<(typeof conversationSortC
   readonly client?: string;
   readonly extension?: string;
   readonly extensions?: readonly string[];
+  /** The click-to-call request that it came of. */
+  readonly requestId?: string;
   readonly isRegistered?: boolean;
   /** `requestedAt`, `from` inclusive, `to` exclusive. */
   readonly from?: Date;

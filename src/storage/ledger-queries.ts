@@ -227,6 +227,7 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
         'v.source': query.source,
         'v.extension': query.extension,
         'v.registered': query.isRegistered,
+        'v.request_id': query.requestId,
         'c.direction': query.direction,
         'c.client': query.client,
       });

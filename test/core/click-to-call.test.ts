@@ -297,6 +297,36 @@ describe('click-to-call', () => {
     await clickToCall.start(click);
   });
 
+  it('believes the phone system when it tells of the call after all', async () => {
+    const talks = { answeredAt: clock.now(), result: 'answered' } as const;
+    const clickToCall = make();
+    const silent = await clickToCall.start(click);
+    clock.advance(46_000);
+    assert.equal(clickToCall.state(silent.requestId)!.reason, 'no_sign');
+    clickToCall.onChange(callOf(silent.requestId, talks, { endedAt: clock.now() }));
+    const told = clickToCall.state(silent.requestId)!;
+    assert.deepEqual([told.phase, told.reason, told.call?.source], ['ended', null, 'pbx']);
+
+    // The answer to the command got lost, not the command.
+    fault = new Retryable('Asterisk did not answer Originate within 5000 ms');
+    await assert.rejects(clickToCall.start({ ...click, number: '+79161110003' }), Retryable);
+    const [lost] = clickToCall.list();
+    assert.equal(lost!.reason, 'pbx_unreachable');
+    clickToCall.onChange(callOf(lost!.requestId, away));
+    assert.deepEqual(
+      [clickToCall.state(lost!.requestId)!.phase, clickToCall.state(lost!.requestId)!.reason],
+      ['ringing_employee', null],
+    );
+    clickToCall.onChange(callOf(lost!.requestId, talks));
+    assert.equal(clickToCall.state(lost!.requestId)!.phase, 'talking');
+    // What the phone system itself refused stays refused.
+    fault = new Rejected('Permission denied');
+    await assert.rejects(clickToCall.start({ ...click, number: '+79161110004' }), CallRefused);
+    const [refused] = clickToCall.list();
+    clickToCall.onChange(callOf(refused!.requestId, talks));
+    assert.equal(clickToCall.state(refused!.requestId)!.reason, 'pbx_refused');
+  });
+
   it('says what the phone system said, and when it cannot be reached', async () => {
     const clickToCall = make();
     fault = new Rejected('Asterisk refused Originate: Permission denied');

@@ -227,6 +227,18 @@ describe('the ledger queries', () => {
       );
     });
 
+    it('finds the conversation of a click', async () => {
+      const clicked = sampleConversation({ uniqueId: 'clicked', requestId: 'r1' });
+      const { queries } = await fill([
+        ...variety(),
+        change(sampleCall({ linkedId: 'click', conversations: [clicked] })),
+      ]);
+      const page = { sort: 'requestedAt', order: 'asc', limit: 5, after: null } as const;
+      const of = async (requestId: string) =>
+        (await queries.listConversations({ ...page, requestId })).items.map(({ call }) => call.linkedId);
+      assert.deepEqual([await of('r1'), await of('r2')], [['click'], []]);
+    });
+
     it('lists deliveries with their state and attempts', async () => {
       const { queries, database, clock } = await fill(variety(), ['kommo', 'local']);
       const store = createDeliveryStore({ database, clock });

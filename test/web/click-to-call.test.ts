@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { CallRefused, type Click, type RequestState } from '../../src/core/click-to-call.ts';
 import { Retryable } from '../../src/core/errors.ts';
-import { openHouse, readToken, type House } from './house.ts';
+import type { ConversationQuery, LedgerQueries } from '../../src/core/ledger-queries.ts';
+import { answeredCall, openHouse, readToken, type House } from './house.ts';
 
 const at = new Date('2026-11-21T08:00:00.000Z');
 const state: RequestState = {
@@ -65,6 +66,33 @@ describe('POST /api/v1/click-to-call', () => {
     assert.equal(((await answer.json()) as RequestState).phase, 'talking');
     assert.equal((await house.request('/api/v1/click-to-call/r2')).status, 404);
     assert.equal((await house.request('/api/v1/click-to-call')).status, 200);
+  });
+
+  it('tells what became of a request that only the ledger knows: of before a restart, or of another node', async () => {
+    const [talked] = answeredCall.conversations;
+    const conversation = { ...talked!, requestId: 'r0' };
+    const call = { ...answeredCall, direction: 'outbound' as const, conversations: [conversation] };
+    const asked: ConversationQuery[] = [];
+    const ledger = {
+      async listConversations(query: ConversationQuery) {
+        asked.push(query);
+        return { items: query.requestId === 'r0' ? [{ conversation, call }] : [], nextCursor: null };
+      },
+      findCall: async () => call,
+    } as Partial<LedgerQueries> as LedgerQueries;
+    const other = await openHouse({ parts: { ledger } });
+    try {
+      const answer = await other.request('/api/v1/click-to-call/r0');
+      const told = (await answer.json()) as RequestState;
+      assert.deepEqual(
+        [told.requestId, told.phase, told.reason, told.extension, told.number, told.requester, told.call],
+        ['r0', 'ended', null, '101', '+79161110002', null, { source: 'office', linkedId: call.linkedId }],
+      );
+      assert.ok(asked[0]!.from !== undefined, 'not all of a long ledger is looked through');
+      assert.equal((await other.request('/api/v1/click-to-call/r9')).status, 404);
+    } finally {
+      await other.stop(100);
+    }
   });
 
   it('says why there is no call', async () => {

@@ -53,6 +53,7 @@ const conversationQuery = z.strictObject({
   ...pageQuery(conversationSortColumns, 'desc'),
   ...filters,
   registered: truth.optional(),
+  requestId: shortText.optional(),
 });
 const callIdentity = z.strictObject({ source: shortText, linkedId: shortText });
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { requestInLedger, type RequestState } from '../../core/click-to-call.ts';
 import { toClickFault } from '../click-fault.ts';
 import { notFound, parseInput } from '../fault.ts';
 import type { Door } from '../door.ts';
@@ -18,11 +19,13 @@ const newRequest = z
     path: ['employeeId'],
     message: 'employeeId or extension must say whose phone rings',
   });
+const first = { sort: 'requestedAt', order: 'asc', limit: 1, after: null } as const;
+const dayMs = 86_400_000;
 const identity = z.strictObject({ requestId: shortText });
 
 /** Calls by a click: `POST` rings the employee, then the client; `GET` tells how far it is. */
 export function addClickToCallRoutes(api: FastifyInstance, { parts }: Door): void {
-  const { clickToCall } = parts;
+  const { clickToCall, ledger, clock } = parts;
 
   api.post('/click-to-call', async (request, reply) => {
     const click = parseInput(newRequest, request.body);
@@ -39,8 +42,18 @@ export function addClickToCallRoutes(api: FastifyInstance, { parts }: Door): voi
 
   api.get('/click-to-call/:requestId', async (request) => {
     const { requestId } = parseInput(identity, request.params);
-    const state = clickToCall.state(requestId);
-    if (state === null) throw notFound('request (they are kept for an hour)');
+    const state = clickToCall.state(requestId) ?? (await findInLedger(requestId));
+    if (state === null) throw notFound('request (of the last day)');
     return state;
   });
+
+  /** Of before the service started, of another node, or forgotten: what the call says. */
+  async function findInLedger(requestId: string): Promise<RequestState | null> {
+    const from = new Date(clock.now().getTime() - dayMs);
+    const [found] = (await ledger.listConversations({ ...first, requestId, from })).items;
+    if (found === undefined) return null;
+    const { call, conversation } = found;
+    const whole = await ledger.findCall(call.source, call.linkedId);
+    return whole === null ? null : requestInLedger(whole, conversation);
+  }
 }
