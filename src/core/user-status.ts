@@ -40,10 +40,13 @@ export async function applyUserStatus(
     isInQueues: rules.pausesQueues ? isThere : null,
     reason: status,
   };
+  // One phone system that is away must not keep the others from being told.
+  const faults: unknown[] = [];
   for (const source of parts.sources) {
     for (const phone of extension === null ? employee.extensions : [extension]) {
-      await source.setAvailability?.(phone, availability);
+      await source.setAvailability?.(phone, availability).catch((error: unknown) => faults.push(error));
     }
   }
+  if (faults.length > 0) throw faults[0];
   log.info({ crm, employee: employee.id, status, isThere }, "A CRM's user changed his state");
 }

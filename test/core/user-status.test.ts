@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { CallRefused } from '../../src/core/click-to-call.ts';
 import { StaffDirectory } from '../../src/core/employees.ts';
+import { Retryable } from '../../src/core/errors.ts';
 import type { Availability, PbxSource } from '../../src/core/ports.ts';
 import { applyUserStatus } from '../../src/core/user-status.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -64,6 +65,22 @@ describe("a CRM user's state", () => {
         [null, false],
         [false, null],
       ],
+    );
+  });
+
+  it('reaches the other phones and phone systems when one of them is away', async () => {
+    const away: PbxSource = {
+      ...source,
+      setAvailability: async () => {
+        throw new Retryable('no connection');
+      },
+    };
+    const change = { crm: 'shop', userId: '7', extension: null, status: 'busy' };
+    const parts = { rules, directory, sources: [away, source], log: silentLog };
+    await assert.rejects(applyUserStatus(change, parts), Retryable);
+    assert.deepEqual(
+      set.map(([extension]) => extension),
+      ['101', '111'],
     );
   });
 

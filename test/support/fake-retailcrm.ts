@@ -138,6 +138,30 @@ const configurationForm = z.strictObject({
 });
 export type FakeModule = z.output<typeof moduleForm>;
 
+/** Parameters of each method; a parameter that it does not have is one that somebody believes to work. */
+const parametersOf: readonly (readonly [RegExp, 'GET' | 'POST', readonly string[]])[] = [
+  [/^\/(api-versions|credentials|settings|reference\/statuses)$/, 'GET', []],
+  [/^\/users$/, 'GET', ['limit', 'page', 'filter[active]', 'filter[isManager]']],
+  [/^\/users\/\d+\/status$/, 'POST', ['status']],
+  [/^\/customers$/, 'GET', ['limit', 'page', 'filter[name]', 'filter[ids][]', 'filter[sites][]']],
+  [/^\/customers\/history$/, 'GET', ['limit', 'page', 'filter[startDate]', 'filter[endDate]', 'filter[sinceId]']],
+  [/^\/customers\/create$/, 'POST', ['site', 'customer']],
+  [/^\/orders$/, 'GET', ['limit', 'page', 'filter[customer]', 'filter[customerId]', 'filter[ids][]']],
+  [/^\/orders\/create$/, 'POST', ['site', 'order']],
+  [/^\/tasks$/, 'GET', ['limit', 'page', 'filter[status]', 'filter[dateFrom]', 'filter[dateTo]']],
+  [/^\/tasks\/create$/, 'POST', ['site', 'task']],
+  [/^\/(customers|orders)\/[^/]+$/, 'GET', ['by', 'site']],
+  [/^\/customers\/[^/]+\/edit$/, 'POST', ['by', 'site', 'customer']],
+  [/^\/orders\/[^/]+\/edit$/, 'POST', ['by', 'site', 'order']],
+  [/^\/telephony\/manager$/, 'GET', ['phone', 'details', 'ignoreStatus']],
+  [/^\/telephony\/calls\/upload$/, 'POST', ['calls']],
+  [/^\/telephony\/call\/event$/, 'POST', ['event']],
+  [/^\/telephony\/setting\/[^/]+$/, 'GET', []],
+  [/^\/telephony\/setting\/[^/]+\/edit$/, 'POST', ['configuration']],
+  [/^\/integration-modules\/[^/]+$/, 'GET', []],
+  [/^\/integration-modules\/[^/]+\/edit$/, 'POST', ['integrationModule']],
+];
+
 /** The CRM's own no. */
 class No extends Error {
   readonly status: number;
@@ -159,6 +183,18 @@ export interface FakeFaults {
   isDown?: boolean;
   /** A page for people in place of every answer. */
   page?: { readonly status: number };
+}
+
+/** What the contract leaves open: each may be so or otherwise in an account. */
+export interface FakeWays {
+  /** The registered integration is shown without its clientId. */
+  hidesClientId?: boolean;
+  /** Numbers of lines are kept as digits alone. */
+  keepsDigitsOnly?: boolean;
+  /** `/telephony/manager` tells the manager without the customer. */
+  hidesCustomer?: boolean;
+  /** An upload of which some calls are refused keeps the others, and says so with 460. */
+  takesPartsOfUploads?: boolean;
 }
 
 export interface FakeRetailcrmOptions {
@@ -198,6 +234,7 @@ export class FakeRetailcrm {
   /** The most requests that came within a second, by limit. */
   readonly busiest = { general: 0, telephony: 0 };
   readonly faults: FakeFaults = {};
+  readonly ways: FakeWays = {};
   /** Methods that the key may not use, as beginnings of paths. */
   readonly forbidden = new Set<string>();
   /** Phones of which the CRM will not take a call. */
@@ -320,7 +357,7 @@ export class FakeRetailcrm {
       const path = this.#enter(request, url, form, fault);
       if (random() < (this.faults.brokenAnswers ?? 0)) throw new No(500, 'Internal error');
       const isWrite = request.method === 'POST';
-      const [status, body] = isWrite ? this.#write(path, form, request) : this.#read(path, url.searchParams);
+      const [status, body] = isWrite ? this.#write(path, form) : this.#read(path, url.searchParams);
       if (isWrite && (this.#losesNext || random() < (this.faults.lostAnswers ?? 0))) {
         this.#losesNext = false;
         request.socket.destroy();
@@ -353,7 +390,14 @@ export class FakeRetailcrm {
     } else if (!versions.some((one) => version === `v${one.split('.')[0]}`)) throw new No(404, 'API version not found');
     if (version === 'v5' && path.startsWith('/telephony/setting')) throw new No(404, 'Method not found');
     if (version !== 'v5' && path.startsWith('/integration-modules')) throw new No(404, 'Method not found');
+    const known = parametersOf.find(([place, method]) => place.test(path) && method === request.method);
+    if (known === undefined) throw new No(404, 'Method not found');
+    const given = [...new Set((request.method === 'POST' ? form : url.searchParams).keys())];
+    const strange = given.filter((name) => name !== 'apiKey' && !known[2].includes(name));
+    if (strange.length > 0)
+      throw invalid(Object.fromEntries(strange.map((name) => [name, 'There is no such parameter'])));
     if (request.method === 'POST') {
+      if (url.search !== '') throw new No(400, 'Parameters of a POST belong into its body');
       const type = request.headers['content-type'] ?? '';
       if (!type.startsWith('application/x-www-form-urlencoded')) throw new No(400, 'The request body is not a form');
     }
@@ -415,7 +459,8 @@ export class FakeRetailcrm {
     if (path === '/tasks') return [200, page('tasks', this.#findTasks(query), query)];
     if (path === '/telephony/manager') return [200, this.#findManager(query)];
     if (one !== null) {
-      const by = query.get('by') ?? 'externalId';
+      const by = whichId(query);
+      this.#checkSite(query.get('site'));
       const list: readonly { readonly id: number; readonly externalId?: string | undefined }[] =
         this[one[1] as 'customers' | 'orders'];
       const id = decodeURIComponent(one[2]!);
@@ -425,7 +470,7 @@ export class FakeRetailcrm {
     }
     const module = /^\/integration-modules\/([^/]+)$/.exec(path);
     if (module !== null && this.modules.has(module[1]!))
-      return [200, { integrationModule: this.modules.get(module[1]!) }];
+      return [200, { integrationModule: this.#show(this.modules.get(module[1]!)!) }];
     const setting = /^\/telephony\/setting\/([^/]+)$/.exec(path);
     if (setting !== null && this.configurations.has(setting[1]!))
       return [200, { configuration: this.configurations.get(setting[1]!) }];
@@ -469,11 +514,14 @@ export class FakeRetailcrm {
     const isFree = user?.online === true && user.status === 'free';
     const hasManager = user?.active === true && code !== undefined && (isFree || query.get('ignoreStatus') === '1');
     const { id, firstName, lastName, phones } = customer;
+    for (const name of ['details', 'ignoreStatus']) {
+      if (!['0', '1', null].includes(query.get(name))) throw invalid({ [name]: 'Must be 0 or 1' });
+    }
     return {
       ...(hasManager ? { manager: { id: user.id, firstName: user.firstName, lastName: user.lastName, code } } : {}),
       ...(query.get('details') === '1'
         ? {
-            customer: { id, firstName, lastName, phones },
+            ...(this.ways.hidesCustomer === true ? {} : { customer: { id, firstName, lastName, phones } }),
             links: { customerLink: `${this.address}/customers/${id}`, newOrderLink: `${this.address}/orders/new` },
           }
         : {}),
@@ -487,8 +535,7 @@ export class FakeRetailcrm {
 
   // -------------------------------------------------------------- writing
 
-  #write(path: string, form: URLSearchParams, request: IncomingMessage): [number, object] {
-    void request;
+  #write(path: string, form: URLSearchParams): [number, object] {
     const edit = /^\/(customers|orders)\/([^/]+)\/edit$/.exec(path);
     const module = /^\/integration-modules\/([^/]+)\/edit$/.exec(path);
     const setting = /^\/telephony\/setting\/([^/]+)\/edit$/.exec(path);
@@ -496,7 +543,7 @@ export class FakeRetailcrm {
     if (path === '/customers/create') return [201, this.#createCustomer(form)];
     if (path === '/orders/create') return [201, this.#createOrder(form)];
     if (path === '/tasks/create') return [201, this.#createTask(form)];
-    if (path === '/telephony/calls/upload') return [200, this.#upload(form)];
+    if (path === '/telephony/calls/upload') return this.#upload(form);
     if (path === '/telephony/call/event') return [200, this.#takeEvent(form)];
     if (edit?.[1] === 'customers') return [200, this.#editCustomer(edit[2]!, form)];
     if (edit?.[1] === 'orders') return [200, this.#editOrder(edit[2]!, form)];
@@ -535,7 +582,14 @@ export class FakeRetailcrm {
     const notExistSiteCodes = phones.filter((one) => !isSite(one)).map(({ siteCode }) => siteCode);
     const isWhole = notExistUsersIds.length + notExistSiteCodes.length === 0;
     return {
-      kept: { ...wanted, additionalCodes: codes.filter(isUser), externalPhones: phones.filter(isSite) },
+      kept: {
+        ...wanted,
+        additionalCodes: codes.filter(isUser),
+        externalPhones: phones.filter(isSite).map(({ siteCode, externalPhone }) => ({
+          siteCode,
+          externalPhone: this.ways.keepsDigitsOnly === true ? externalPhone.replaceAll(/\D/g, '') : externalPhone,
+        })),
+      },
       info: isWhole ? {} : { info: { notExistUsersIds, notExistSiteCodes } },
     };
   }
@@ -546,8 +600,18 @@ export class FakeRetailcrm {
       if (this.sites.length > 1) throw new No(400, "Parameter 'site' is missing");
       return this.sites[0]!;
     }
-    if (!this.sites.includes(site)) throw new No(400, `Site "${site}" does not exist`);
+    this.#checkSite(site);
     return site;
+  }
+  #checkSite(site: string | null): void {
+    if (site !== null && !this.sites.includes(site)) throw new No(400, `Site "${site}" does not exist`);
+  }
+
+  #show(module: FakeModule): object {
+    if (this.ways.hidesClientId !== true) return module;
+    const { clientId: _, integrations, ...rest } = module;
+    const { clientId: __, ...telephony } = integrations.telephony;
+    return { ...rest, integrations: { telephony } };
   }
 
   #requireUser(field: string, id: number | null | undefined): void {
@@ -587,7 +651,8 @@ export class FakeRetailcrm {
 
   #editCustomer(id: string, form: URLSearchParams): object {
     const wanted = parseField(form, 'customer', customerForm);
-    const customer = this.customers.find((one) => (form.get('by') === 'id' ? String(one.id) : one.externalId) === id);
+    const by = whichId(form);
+    const customer = this.customers.find((one) => (by === 'id' ? String(one.id) : one.externalId) === id);
     if (customer === undefined) throw new No(404, 'Not found');
     this.#siteOf(form);
     this.#requireUser('managerId', wanted.managerId);
@@ -626,7 +691,9 @@ export class FakeRetailcrm {
 
   #editOrder(id: string, form: URLSearchParams): object {
     const { status, orderMethod, managerId, managerComment } = parseField(form, 'order', orderForm);
-    const order = this.orders.find((one) => (form.get('by') === 'id' ? String(one.id) : one.externalId) === id);
+    const by = whichId(form);
+    this.#siteOf(form);
+    const order = this.orders.find((one) => (by === 'id' ? String(one.id) : one.externalId) === id);
     if (order === undefined) throw new No(404, 'Not found');
     this.#requireUser('managerId', managerId);
     if (status !== undefined) order.status = status;
@@ -656,7 +723,7 @@ export class FakeRetailcrm {
     return { id: task.id };
   }
 
-  #upload(form: URLSearchParams): object {
+  #upload(form: URLSearchParams): [number, object] {
     const calls = parseField(form, 'calls', z.array(z.unknown()));
     this.uploads.push(calls.length);
     if (calls.length > 50) throw new No(400, 'Validation error', { calls: 'There are more than 50 calls' });
@@ -665,33 +732,44 @@ export class FakeRetailcrm {
     const fresh: FakeCall[] = [];
     for (const [index, raw] of calls.entries()) {
       const parsed = callForm.safeParse(raw);
-      if (!parsed.success) {
-        for (const { path, message } of parsed.error.issues) faults[`[${index}].${path.join('.')}`] = message;
-        continue;
-      }
+      const own = parsed.success
+        ? this.#faultsOf(parsed.data)
+        : Object.fromEntries(parsed.error.issues.map(({ path, message }) => [path.join('.'), message]));
+      for (const [field, message] of Object.entries(own)) faults[`[${index}].${field}`] = message;
+      if (!parsed.success || Object.keys(own).length > 0) continue;
       const call = parsed.data;
-      if ((call.userId === undefined) === (call.code === undefined))
-        faults[`[${index}].userId`] = 'userId or code is needed';
-      if (call.userId !== undefined && !this.users.some(({ id }) => id === call.userId))
-        faults[`[${index}].userId`] = 'User does not exist';
-      if (this.unwelcome.has(call.phone)) faults[`[${index}].phone`] = 'This value is not valid';
       const isKnown = [...this.calls, ...fresh].some(
         ({ externalId }) => externalId !== undefined && externalId === call.externalId,
       );
       if (isKnown) duplicateCalls.push(call.externalId!);
       else fresh.push(call);
     }
-    if (Object.keys(faults).length > 0) throw invalid(faults);
+    const isFaulty = Object.keys(faults).length > 0;
+    if (isFaulty && this.ways.takesPartsOfUploads !== true) throw invalid(faults);
     if (duplicateCalls.length > 0) this.repeats += 1;
     this.calls.push(...fresh);
-    return { processedCallsCount: fresh.length, duplicateCalls };
+    const taken = { processedCallsCount: fresh.length, duplicateCalls };
+    if (!isFaulty) return [200, taken];
+    return [460, { ...taken, success: false, errorMsg: 'Calls are loaded with errors', errors: faults }];
+  }
+
+  #faultsOf(call: FakeCall): Record<string, string> {
+    const faults: Record<string, string> = {};
+    if ((call.userId === undefined) === (call.code === undefined)) faults['userId'] = 'userId or code is needed';
+    if (call.userId !== undefined && !this.users.some(({ id }) => id === call.userId))
+      faults['userId'] = 'User does not exist';
+    if (this.unwelcome.has(call.phone)) faults['phone'] = 'This value is not valid';
+    if (call.site !== undefined && !this.sites.includes(call.site)) faults['site'] = 'Site does not exist';
+    return faults;
   }
 
   #takeEvent(form: URLSearchParams): object {
     const event = parseField(form, 'event', eventForm);
     if (event.codes === undefined && event.userIds === undefined)
       throw invalid({ codes: 'codes or userIds are needed' });
-    if (event.type === 'hangup' && event.hangupStatus === undefined) throw invalid({ hangupStatus: 'Is needed' });
+    if ((event.type === 'hangup') !== (event.hangupStatus !== undefined))
+      throw invalid({ hangupStatus: 'Belongs to the end of a call' });
+    if (event.site !== undefined && !this.sites.includes(event.site)) throw invalid({ site: 'Site does not exist' });
     this.events.push(event);
     const known = this.#codes.map(({ code }) => code);
     const notExistCodes = (event.codes ?? []).filter((code) => !known.includes(code));
@@ -700,6 +778,12 @@ export class FakeRetailcrm {
 }
 
 const invalid = (errors: Readonly<Record<string, string>>) => new No(400, 'Errors in the entity format', errors);
+
+function whichId(parameters: URLSearchParams): 'id' | 'externalId' {
+  const by = parameters.get('by') ?? 'externalId';
+  if (by !== 'id' && by !== 'externalId') throw invalid({ by: 'Must be id or externalId' });
+  return by;
+}
 
 function parseField<Schema extends z.ZodType>(form: URLSearchParams, name: string, schema: Schema): z.output<Schema> {
   const value = form.get(name);

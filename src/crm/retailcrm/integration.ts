@@ -9,7 +9,8 @@ export interface IntegrationSettings {
   readonly active: boolean;
   readonly name: string;
   readonly logo: string | null;
-  readonly clientId: string;
+  /** Null: the CRM keeps it to itself. */
+  readonly clientId: string | null;
   readonly makeCallUrl: string | null;
   readonly changeUserStatusUrl: string | null;
   readonly allowEdit: boolean;
@@ -101,6 +102,8 @@ export function wantedIntegration(parts: {
   };
 }
 
+const digitsOf = (number: string) => number.replaceAll(/\D/g, '');
+
 /** What would change, field by field and extension by extension; empty: nothing. */
 export function compareIntegrations(is: IntegrationSettings | null, wanted: IntegrationSettings): IntegrationChange[] {
   const changes: IntegrationChange[] = [];
@@ -109,18 +112,24 @@ export function compareIntegrations(is: IntegrationSettings | null, wanted: Inte
     if (before !== after) changes.push({ field, from: before!, to: after! });
   };
   for (const field of plainFields) compare(field, is?.[field], wanted[field]);
-  if (is?.clientId !== wanted.clientId) {
+  if (is === null || (is.clientId !== null && is.clientId !== wanted.clientId)) {
     changes.push({
       field: 'clientId',
       from: is === null ? null : 'another secret',
       to: 'the secret of the configuration',
     });
   }
-  for (const field of ['additionalCodes', 'externalPhones'] as const) {
-    for (const key of new Set([...(is?.[field].keys() ?? []), ...wanted[field].keys()])) {
-      compare(`${field} ${key}`, is?.[field].get(key), wanted[field].get(key));
-    }
+  const codes = is?.additionalCodes ?? new Map<string, string>();
+  for (const code of new Set([...codes.keys(), ...wanted.additionalCodes.keys()])) {
+    compare(`additionalCodes ${code}`, codes.get(code), wanted.additionalCodes.get(code));
   }
+  // The CRM may keep a number in its own way of writing.
+  const lines = new Map([...(is?.externalPhones ?? [])].map(([number, shop]) => [digitsOf(number), { number, shop }]));
+  for (const [number, shop] of wanted.externalPhones) {
+    compare(`externalPhones ${number}`, lines.get(digitsOf(number))?.shop, shop);
+    lines.delete(digitsOf(number));
+  }
+  for (const { number, shop } of lines.values()) compare(`externalPhones ${number}`, shop, undefined);
   return changes;
 }
 
@@ -199,7 +208,7 @@ function toSettings(
     active: head.active === true,
     name: head.name ?? '',
     logo: head.logo || null,
-    clientId: telephony.clientId ?? head.clientId ?? '',
+    clientId: telephony.clientId ?? head.clientId ?? null,
     makeCallUrl: telephony.makeCallUrl || null,
     changeUserStatusUrl: telephony.changeUserStatusUrl || null,
     allowEdit: telephony.allowEdit === true,

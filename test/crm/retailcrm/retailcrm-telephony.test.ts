@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { Rejected } from '../../../src/core/errors.ts';
 import type { Contact, IncomingCallCard } from '../../../src/core/ports.ts';
 import { fromLocalTime, toLocalTime } from '../../../src/crm/retailcrm/mapping.ts';
+import { until } from '../../support/until.ts';
 import { aCall, aContact, aConversation, aRegistration, testCrmAdapter } from '../conformance.ts';
 import { clientToken, makeRetailcrm, retailcrmCapabilities, type RetailcrmUnderTest } from './retailcrm-under-test.ts';
 
@@ -68,6 +69,28 @@ describe('the telephony of a retailCRM', () => {
       );
     });
 
+    it('is as configured also when the CRM keeps the secret to itself and numbers in its own writing', async () => {
+      const { setup, fake, adapter } = await make({ settings: { lines: { '+7 (495) 123-45-67': 'main' } } });
+      Object.assign(fake.ways, { hidesClientId: true, keepsDigitsOnly: true });
+      assert.ok(
+        (await setup.plan()).some(({ field }) => field === 'clientId'),
+        'nothing is registered yet',
+      );
+      await setup.apply();
+      assert.deepEqual(await setup.plan(), []);
+      assert.equal((await adapter.check()).find(({ part }) => part === 'crm:shop integration')!.health, 'ok');
+      fake.ways.hidesClientId = false;
+      fake.modules.get('ringledger')!.integrations.telephony.clientId = 'of somebody else';
+      assert.deepEqual(await setup.plan(), [
+        { field: 'clientId', from: 'another secret', to: 'the secret of the configuration' },
+      ]);
+      fake.modules.get('ringledger')!.integrations.telephony.externalPhones!.push({
+        siteCode: 'main',
+        externalPhone: '74959999999',
+      });
+      assert.ok((await setup.plan()).some(({ field, to }) => field === 'externalPhones 74959999999' && to === null));
+    });
+
     it('is checked: as configured, extensions of nobody, shops out of sight', async () => {
       const { adapter, setup } = await make({
         settings: { extensions: { '101': '1', '109': 'gone@example.org' }, site: 'other' },
@@ -112,6 +135,14 @@ describe('the telephony of a retailCRM', () => {
       assert.equal(await crm.adapter.findContact('+79990000000', live()), null);
       assert.equal(await crm.adapter.findContact('+449161110002', live()), null);
       assert.equal(await crm.adapter.findContact('anonymous', live()), null);
+    });
+
+    it('is known also where the CRM tells the manager without the customer', async () => {
+      crm.fake.ways.hidesCustomer = true;
+      const found = await crm.adapter.findContact('+79161110002', live());
+      assert.deepEqual([found?.name, found?.responsibleId], ['Иван', '1']);
+      crm.fake.users[0]!.status = 'busy';
+      assert.equal(await crm.adapter.findContact('+79161110002', live()), null);
     });
 
     it('may be taken whatever his state is', async () => {
@@ -187,6 +218,21 @@ describe('the telephony of a retailCRM', () => {
       assert.match((await adapter.check()).find(({ part }) => part === 'crm:shop cards')!.message, /101/);
     });
 
+    it('of an unknown extension stay told while others ring, until the CRM knows it', async () => {
+      const { adapter, fake, setup } = await make({ settings: { extensions: { '101': '1' } } });
+      await setup.apply();
+      const told = async () => (await adapter.check()).find(({ part }) => part === 'crm:shop cards')?.message;
+      const codes = fake.modules.get('ringledger')!.integrations.telephony.additionalCodes!;
+      const [of101] = codes.splice(0);
+      const anna = card([{ ...rings, extension: '101' }], ['1']);
+      await adapter.showIncomingCall!(anna);
+      await adapter.showIncomingCall!({ ...anna, call: { ...anna.call, conversations: [] } });
+      assert.match((await told())!, /101/);
+      codes.push(of101!);
+      await adapter.hideIncomingCall!(anna);
+      assert.equal(await told(), undefined);
+    });
+
     it('are not sent for withheld numbers, nor for nobody', async () => {
       const { adapter, fake } = await make();
       const whole = card([{ ...rings, extension: '101' }], ['1']);
@@ -244,6 +290,33 @@ describe('the telephony of a retailCRM', () => {
       await finish();
       assert.deepEqual((await Promise.all(sent.slice(50))).at(-1), 'pbx:69');
       assert.equal(fake.calls.length, 69);
+    });
+
+    it('holds each call once when the CRM takes a part of an upload and says so with 460', async () => {
+      const { adapter, fake, finish } = await make({
+        settings: { upload: { strategy: 'periodic', everyMs: 3_600_000 } },
+      });
+      fake.ways.takesPartsOfUploads = true;
+      fake.unwelcome.add('+79160000003');
+      const sent = Array.from({ length: 8 }, (_, index) => {
+        const call = aCall({ client: `+7916000000${index}` });
+        return adapter.registerConversation(aRegistration({ call, idempotencyKey: `conversation:pbx:${index}` })).then(
+          ({ id }) => id,
+          (error: unknown) => error,
+        );
+      });
+      await until(() => fake.requests.some((one) => one.endsWith('/settings')), { what: 'they wait for their batch' });
+      await finish();
+      const ends = await Promise.all(sent);
+      assert.deepEqual(
+        ends.filter((end) => typeof end === 'string'),
+        [0, 1, 2, 4, 5, 6, 7].map((index) => `pbx:${index}`),
+      );
+      assert.ok(ends[3] instanceof Rejected);
+      assert.deepEqual(
+        fake.calls.map(({ externalId }) => externalId).sort(),
+        ends.filter((end) => end !== ends[3]),
+      );
     });
   });
 

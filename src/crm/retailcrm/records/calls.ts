@@ -44,15 +44,15 @@ export class Calls {
   readonly #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | null = null;
   #isFinishing = false;
-  /** Extensions that the CRM said it does not know, with the last event. */
-  #unknownCodes: readonly string[] = [];
+  /** Extensions that the CRM said it does not know, when it was last told of each. */
+  readonly #unknownCodes = new Set<string>();
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
   }
 
   get unknownCodes(): readonly string[] {
-    return this.#unknownCodes;
+    return [...this.#unknownCodes].sort();
   }
 
   /** The conversation's id in the CRM, which is ours. Resolves when the CRM has it; with `periodic`, with its batch. */
@@ -170,10 +170,11 @@ export class Calls {
 
   async #sendEvent(
     { call }: IncomingCallCard,
-    event: Readonly<Record<string, unknown>>,
+    event: { readonly codes?: readonly string[]; readonly [field: string]: unknown },
     { uniqueId }: Conversation,
   ): Promise<void> {
     if (call.client === null) return;
+    const { codes = [] } = event;
     const { api } = this.#parts;
     const ask = { isUrgent: true, signal: AbortSignal.timeout(eventTimeoutMs) };
     const body = {
@@ -183,7 +184,8 @@ export class Calls {
       ...this.#lineOf(call),
     };
     const answer = await api.post('/telephony/call/event', eventSchema, { event: body }, ask);
-    this.#unknownCodes = answer.notExistCodes ?? [];
+    for (const code of codes) this.#unknownCodes.delete(code);
+    for (const code of answer.notExistCodes ?? []) this.#unknownCodes.add(code);
   }
 
   #queue(record: CallRecord): Promise<void> {

@@ -79,8 +79,10 @@ export class Customers {
     if (number === null) return null;
     const query = { phone: number, details: 1, ignoreStatus: ignoreStatus ? 1 : 0 };
     const answer = await api.get('/telephony/manager', managerSchema, { ...ask, query });
-    if (answer?.customer == null) return null;
-    const contact = await this.#read(answer.customer);
+    if (answer === null || (answer.customer == null && answer.manager == null)) return null;
+    // Who is responsible is told, but not for whom: the customer is looked for.
+    const contact = answer.customer == null ? await this.find(number, ask) : await this.#read(answer.customer);
+    if (contact === null) return null;
     // The answer was found by the number; where it names numbers, this must be one of them.
     if (contact.numbers.length > 0 && !contact.numbers.includes(number)) return null;
     return {
