@@ -44,6 +44,15 @@ describe('the templates of the dialplan', () => {
     );
   });
 
+  it('make phones of both SIP drivers pick up a click by themselves', () => {
+    const { text } = compile()
+      .render(model)
+      .find(({ name }) => name === 'click-to-call.conf')!;
+    const value = String.raw`<http://127.0.0.1>\;info=alert-autoanswer\;delay=0`;
+    assert.ok(text.includes(`Set(PJSIP_HEADER(add,Alert-Info)=${value})`), text);
+    assert.ok(text.includes(`SIPAddHeader(Alert-Info: ${value})`), text);
+  });
+
   it('are replaced by the owner’s file by file, and joined by new ones', () => {
     const plain = compile().render(model);
     put(
