@@ -54,7 +54,7 @@ import { createWebUserStore } from './storage/web-user-store.ts';
 import { builtBundleFolder, loadBundle } from './web/bundle.ts';
 import { createFirstRun } from './web/first-run.ts';
 import { createLiveCalls } from './web/live-calls.ts';
-import { applyUserStatus } from './core/user-status.ts';
+import { UserStatuses } from './core/user-status.ts';
 import { ensureLocalToken } from './web/local-token.ts';
 import { createMetrics } from './web/metrics.ts';
 import type { KnownContact, KommoWidgetDoor, RetailcrmDoor } from './web/ports.ts';
@@ -365,11 +365,14 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     undo.push(() => agi.stop());
 
     // What CRMs ask of us.
+    const userStatuses = new UserStatuses();
+    const tellingStatuses = setInterval(() => void userStatuses.catchUp(), 10_000);
+    undo.push(() => clearInterval(tellingStatuses));
     const retailcrms = config.crm.flatMap(({ name, ...entry }) => {
       if (entry.kind !== 'retailcrm') return [];
       const { clientToken, userStatus: rules } = entry.settings;
       const changeUserStatus: RetailcrmDoor['changeUserStatus'] = (change) =>
-        applyUserStatus({ crm: name, ...change }, { rules, directory, sources: sources.values(), log });
+        userStatuses.change({ crm: name, ...change }, { rules, directory, sources: [...sources.values()], log });
       return [{ name, clientToken, changeUserStatus }];
     });
 

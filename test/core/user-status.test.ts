@@ -3,7 +3,7 @@ import { CallRefused } from '../../src/core/click-to-call.ts';
 import { StaffDirectory } from '../../src/core/employees.ts';
 import { Retryable } from '../../src/core/errors.ts';
 import type { Availability, PbxSource } from '../../src/core/ports.ts';
-import { applyUserStatus } from '../../src/core/user-status.ts';
+import { applyUserStatus, UserStatuses } from '../../src/core/user-status.ts';
 import { silentLog } from '../support/silent-log.ts';
 
 const rules = { away: ['busy', 'dinner'], setsDnd: true, pausesQueues: true };
@@ -89,5 +89,46 @@ describe("a CRM user's state", () => {
     await assert.rejects(apply('busy', '101', '99'), CallRefused);
     await assert.rejects(apply('busy', null, null), CallRefused);
     assert.deepEqual(set, []);
+  });
+
+  it('that the phone system could not be told is told when it is back, the newest alone', async () => {
+    let isAway = true;
+    const weak: PbxSource = {
+      ...source,
+      async setAvailability(extension, availability) {
+        if (isAway) throw new Retryable('no connection');
+        set.push([extension, availability]);
+      },
+    };
+    const statuses = new UserStatuses();
+    const tell = (status: string) =>
+      statuses.change(
+        { crm: 'shop', userId: '7', extension: '101', status },
+        { rules, directory, sources: [weak], log: silentLog },
+      );
+    await assert.rejects(tell('dinner'), Retryable);
+    await assert.rejects(tell('busy'), Retryable);
+    await statuses.catchUp();
+    assert.equal(set.length, 0);
+    isAway = false;
+    await statuses.catchUp();
+    await statuses.catchUp();
+    assert.deepEqual(
+      set.map(([extension, { reason }]) => [extension, reason]),
+      [['101', 'busy']],
+    );
+    // What came in between is not overtaken by what is older.
+    isAway = true;
+    await assert.rejects(tell('dinner'), Retryable);
+    isAway = false;
+    await Promise.all([statuses.catchUp(), tell('free')]);
+    await statuses.catchUp();
+    assert.equal(set.at(-1)![1].reason, 'free');
+    // What is refused is not tried again.
+    const stranger = { crm: 'shop', userId: '7', extension: '102', status: 'busy' };
+    await assert.rejects(statuses.change(stranger, { rules, directory, sources: [weak], log: silentLog }), CallRefused);
+    const before = set.length;
+    await statuses.catchUp();
+    assert.equal(set.length, before);
   });
 });

@@ -157,11 +157,7 @@ const internalNoAnswer: Story = {
   expect: [{ direction: 'internal', client: null, conversations: [] }],
 };
 
-async function click(
-  lab: Lab,
-  requestId: string,
-  context = 'ringledger-click-to-call-client',
-): Promise<void> {
+async function click(lab: Lab, requestId: string, context = 'ringledger-click-to-call-client'): Promise<void> {
   const control = await lab.openControl();
   await control.send({
     Action: 'Originate',
