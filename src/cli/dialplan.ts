@@ -11,6 +11,7 @@ import {
   type Installation,
 } from '../dialplan/apply.ts';
 import { checkInclude, checkSyntax, checkTargets, includeLine, placeOf, type Finding } from '../dialplan/check.ts';
+import type { DialplanConfig } from '../dialplan/config.ts';
 import { FolderFault, readFolder, withoutHeader } from '../dialplan/files.ts';
 import { generateDialplan, placeOfDialplan, type DialplanSettings } from '../dialplan/generate.ts';
 import { listVersions } from '../dialplan/history.ts';
@@ -192,17 +193,21 @@ async function checkAll(
         line: null,
       };
     }),
-    ...(config.variant === 'plain' && config.trunks.length === 0
-      ? [
-          {
-            level: 'note',
-            message: 'click-to-call cannot reach clients: there is no trunk under dialplan.trunks',
-            file: null,
-            line: null,
-          } as const,
-        ]
-      : []),
+    ...notesOn(config).map((message): Finding => ({ level: 'note', message, file: null, line: null })),
   ];
+}
+
+/** What works less than people expect. */
+function notesOn({ variant, trunks, outbound }: DialplanConfig): readonly string[] {
+  if (variant !== 'plain') return [];
+  const notes: string[] = [];
+  if (trunks.length === 0) notes.push('click-to-call cannot reach clients: there is no trunk under dialplan.trunks');
+  if (outbound.length > 0 && !outbound.some(({ pattern }) => /^_?\+/.test(pattern))) {
+    notes.push(
+      'phones show the numbers of clients with a +, and redial dials them so: no pattern under dialplan.outbound begins with +; an example: { pattern: _+7XXXXXXXXXX, trunks: [provider] }',
+    );
+  }
+  return notes;
 }
 
 function report(findings: readonly Finding[], context: CliContext): void {

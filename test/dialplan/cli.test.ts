@@ -137,6 +137,19 @@ describe('ringledger dialplan', () => {
     assert.match((await run('check')).out, /ringledger-extensions has no extension 999/);
   });
 
+  it('notes what clicks and redial will not reach', async () => {
+    assert.match((await run('check')).out, /note: click-to-call cannot reach clients/);
+    const trunks = [{ name: 'provider', device: 'PJSIP/{number}@provider' }];
+    const national = { pattern: '_8XXXXXXXXXX', trunks: ['provider'] };
+    settings = { trunks, outbound: [national] };
+    const { code, out } = await run('check');
+    assert.equal(code, 0);
+    assert.match(out, /note: .*redial.*_\+7XXXXXXXXXX/);
+    assert.doesNotMatch(out, /click-to-call cannot/);
+    settings = { trunks, outbound: [national, { ...national, pattern: '_+7XXXXXXXXXX' }] };
+    assert.doesNotMatch((await run('check')).out, /note/);
+  });
+
   it('tells the one line to add to extensions.conf', async () => {
     writeFileSync(join(scratch, 'asterisk', 'extensions.conf'), '[general]\n');
     const { code, out } = await run('check');

@@ -353,6 +353,17 @@ exten => 7000002,1,Gosub(ringledger-caller-name,s,1(\${EXTEN},shop))
       assert(lab.witness.talkSeconds('101', '79161110009') > 0.5, lab.witness.describe());
     });
 
+    it('reaches the client by redial of the number that a click showed', async () => {
+      await load([await findDeadPort()], {
+        outbound: [{ pattern: '_+7XXXXXXXXXX', trunks: ['provider'] }],
+      });
+      await lab.script({ '79161110009': [ring(0.3), answer(), talk(1), hangUp()] });
+      const call = await lab.call({ from: '101', to: '+79161110009', then: [stay()] });
+      await answered('79161110009');
+      await call.ended;
+      assert(lab.witness.talkSeconds('101', '79161110009') > 0.5, lab.witness.describe());
+    });
+
     it('makes the phone pick up by itself when so configured', async () => {
       await load([await findDeadPort()], { clickToCall: { autoAnswer: { value: '<sip:127.0.0.1>;answer-after=0' } } });
       const seen: AmiMessage[] = [];

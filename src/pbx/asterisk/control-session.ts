@@ -413,9 +413,15 @@ const contextName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,78}$/;
 
 function refusalOf(headers: readonly AmiHeader[], response: AmiMessage): Rejected {
   const said = response.get('Message') || 'Error';
-  const advice =
-    said === 'Permission denied' ? ': give the control user the rights for it in manager.conf (write =)' : '';
-  return new Rejected(`Asterisk refused ${headers[0]![1]}: ${said}${advice}`, {
+  return new Rejected(`Asterisk refused ${headers[0]![1]}: ${said}${adviceOn(said)}`, {
     details: Object.fromEntries(response.entries()),
   });
+}
+
+function adviceOn(said: string): string {
+  if (said === 'Permission denied') return ': give the control user the rights for it in manager.conf (write =)';
+  // The only thing that is asked for with an extension is a call by a click.
+  if (said.startsWith('Extension does not exist'))
+    return ' The context that dials the client is not there, or has no pattern for this number: ringledger dialplan apply writes ours.';
+  return '';
 }
