@@ -162,10 +162,10 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
   };
   const all = view.channels
     .flatMap((channel) =>
-      channel.recordings.map((recording) => ({
+      announcedOn(channel).map((recording) => ({
         isOwn: channel.id === conversation.uniqueId,
         // A CDR row names the file of its call too, on a channel that need not be the recorded one.
-        isSure: mixMonitorOf(channel, recording.path) !== undefined,
+        isSure: runsInto(channel, recording.path).length > 0,
         file: { path: recording.path, spans: spansOf(channel, recording, view) },
       })),
     )
@@ -174,12 +174,14 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
   const to = conversation.endedAt?.getTime() ?? Infinity;
   const isDuring = ({ file }: (typeof all)[number]) =>
     file.spans.some((span) => Math.min(span.to, to) - Math.max(span.from, from) >= leastTalkMs);
+  const isElsewhere = ({ isSure, file }: (typeof all)[number]) =>
+    isSure && file.spans.length > 0 && to - from >= leastTalkMs;
   const main = conversation.recording;
   if (main !== null && main !== '') {
     const named = all.find(({ file }) => isSameFile(file.path, main));
     if (named === undefined) add({ path: main, spans: [] });
-    // One that was over before they talked is another's.
-    else if (isDuring(named) || !all.some(isDuring)) add(named.file);
+    // One that was over before they talked is another's, and so is one that was begun anew after they did.
+    else if (isDuring(named) || !(all.some(isDuring) || isElsewhere(named))) add(named.file);
   }
   for (const { file } of all.filter((one) => one.isOwn && isDuring(one))) add(file);
   for (const { file } of all.filter((one) => !one.isOwn && isDuring(one))) add(file);
@@ -188,36 +190,60 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
 /** Less than this in common with a talk is a coincidence at its edge. */
 const leastTalkMs = 500;
 
+type AppRun = ChannelFacts['apps'][number];
+const isMixMonitor = ({ app }: AppRun) => app.toLowerCase() === 'mixmonitor';
+/** `file.wav,abr(in.wav)` → its file and its options. */
+function readMixMonitor({ args }: AppRun): { readonly path: string; readonly options: string } {
+  const [path = '', options = ''] = args.split(',', 2);
+  return { path, options };
+}
+/** With `r(…)` and `t(…)` each side is written into a file of its own as well. */
+const sidesOf = (run: AppRun) =>
+  [...readMixMonitor(run).options.matchAll(/[rt]\(([^()]+)\)/g)].map(([, path]) => ({ at: run.at, path: path! }));
+/** `abi(ID)` → `abi`. */
+const lettersOf = (run: AppRun) => readMixMonitor(run).options.replace(/\([^)]*\)/g, '');
+
+/** The files of a channel, mixed ones first. */
+function announcedOn(channel: ChannelFacts): ChannelFacts['recordings'] {
+  return [...channel.recordings, ...channel.apps.filter(isMixMonitor).flatMap(sidesOf)];
+}
+function runsInto(channel: ChannelFacts, path: string): readonly AppRun[] {
+  return channel.apps.filter(
+    (run) =>
+      isMixMonitor(run) &&
+      [readMixMonitor(run).path, ...sidesOf(run).map((side) => side.path)].some(
+        (one) => one !== '' && isSameFile(one, path),
+      ),
+  );
+}
+
 /**
- * When sound was written: from the start of the recording to its stop or the channel's end; with MixMonitor's option `b`
- * only while the channel was in a bridge.
+ * When sound was written: from the start of the recording to its stop or the channel's end, and again where it was taken
+ * up later; with MixMonitor's option `b` only while the channel was in a bridge.
  */
 function spansOf(
   channel: ChannelFacts,
   recording: { readonly at: number; readonly path: string },
   view: CallView,
 ): AnnouncedFile['spans'] {
-  const stop = channel.apps.find((run) => run.app.toLowerCase() === 'stopmixmonitor' && run.at > recording.at);
-  const end = Math.min(
-    stop?.at ?? Infinity,
-    endOfChannel(channel)?.at ?? channel.ended?.at ?? view.endedAt ?? view.lastAt,
+  const stops = channel.apps.filter(({ app }) => app.toLowerCase() === 'stopmixmonitor');
+  const starts = runsInto(channel, recording.path).filter(
+    // One that nothing was stopped before is the same one, told again.
+    (run, index, all) => index === 0 || stops.some(({ at }) => at > all[index - 1]!.at && at <= run.at),
   );
-  if (end <= recording.at) return [];
-  if (!isOnlyTalk(channel, recording.path)) return [{ from: recording.at, to: end }];
-  return bridgedSpans(channel.marks, recording.at, end);
+  const lastAt = endOfChannel(channel)?.at ?? channel.ended?.at ?? view.endedAt ?? view.lastAt;
+  let spans: AnnouncedFile['spans'] = [];
+  for (const [index, run] of (starts.length > 0 ? starts : [null]).entries()) {
+    const from = index === 0 ? Math.min(run?.at ?? Infinity, recording.at) : run!.at;
+    const to = Math.min(stops.find(({ at }) => at > from)?.at ?? Infinity, lastAt);
+    if (to <= from) continue;
+    const letters = run === null ? '' : lettersOf(run);
+    const written = letters.includes('b') ? bridgedSpans(channel.marks, from, to) : [{ from, to }];
+    // Without `a` the file is begun anew.
+    spans = letters.includes('a') ? [...spans, ...written] : written;
+  }
+  return spans;
 }
-
-function mixMonitorOf(channel: ChannelFacts, path: string) {
-  return channel.apps.find(
-    (run) => run.app.toLowerCase() === 'mixmonitor' && isSameFile(run.args.split(',', 1)[0]!, path),
-  );
-}
-function isOnlyTalk(channel: ChannelFacts, path: string): boolean {
-  const options = mixMonitorOf(channel, path)?.args.split(',')[1] ?? '';
-  return withoutArguments(options).includes('b');
-}
-/** `abi(ID)` → `abi`. */
-const withoutArguments = (options: string) => options.replace(/\([^)]*\)/g, '');
 
 function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): AnnouncedFile['spans'] {
   const spans: { from: number; to: number }[] = [];

@@ -46,6 +46,29 @@ describe('which part of a file is a conversation', () => {
     assert.deepEqual(partsOf({ ...transferred, options: 'i(b)' }, 12_000)[0], { fromMs: 2000, toMs: 5000 });
   });
 
+  it('leaves out what was not written while the recording was stopped', () => {
+    const pauses = [
+      { from: 3, to: 4.5, options: 'a' },
+      { from: 9, to: 10, options: 'a' },
+    ];
+    assert.deepEqual(partsOf({ ...transferred, pauses }, 9500), [
+      { fromMs: 2000, toMs: 3500 },
+      { fromMs: 6500, toMs: 9500 },
+    ]);
+    assert.deepEqual(partsOf({ ...transferred, options: 'ab', pauses: [{ ...pauses[0]!, options: 'ab' }] }, 5500), [
+      { fromMs: 0, toMs: 1500 },
+      { fromMs: 1500, toMs: 5500 },
+    ]);
+  });
+
+  it('begins with what is written anew where the recording does not add to its file', () => {
+    const { conversations } = readRecordings({ ...transferred, pauses: [{ from: 6, to: 7, options: '' }] });
+    assert.deepEqual(
+      conversations.map(({ files }) => files.length),
+      [0, 1],
+    );
+  });
+
   it('is all of it where the file holds no other talk', () => {
     const { conversations } = readRecordings({ ...transferred, recordedFrom: 7 });
     assert.deepEqual(
@@ -76,6 +99,16 @@ describe('which files belong to a conversation', () => {
       conversations.map(({ files }) => files.map((file) => file.path)),
       [['/queue/101.wav', path], [path]],
     );
+  });
+
+  it('are those of each side too, behind the mixed one', () => {
+    const { conversations } = readRecordings({ path, options: 'br(/in/a b.wav)t(/out/ж.wav)i(ID)' });
+    const [{ files }] = conversations as [(typeof conversations)[number]];
+    assert.deepEqual(
+      files.map((file) => file.path),
+      [path, '/in/a b.wav', '/out/ж.wav'],
+    );
+    assert.deepEqual(files[1]!.spans, files[0]!.spans);
   });
 
   it('are none where none was announced', () => {

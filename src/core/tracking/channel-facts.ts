@@ -205,7 +205,12 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
     case 'app': {
       const isLive = event.origin === 'ami';
       // The same work told twice, by AMI and CEL or by each CEL row while it goes on, is one run.
-      const known = named.apps.find((run) => run.app === event.app && run.args === event.args);
+      const known = named.apps.find(
+        (run) =>
+          run.app === event.app &&
+          run.args === event.args &&
+          (!isMomentary(run.app) || Math.abs(run.at - event.at) < sameMomentMs),
+      );
       if (known === undefined) {
         const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive };
         return { ...named, apps: insertByTime(named.apps, run) };
@@ -274,6 +279,10 @@ function addRecording(
     { at, path },
   );
 }
+/** A recording may be stopped and taken up again any number of times with the same words. */
+const isMomentary = (app: string) => /^(?:stop)?mixmonitor$/i.test(app);
+/** Of one run told twice; people who stop a recording and go on take longer. */
+const sameMomentMs = 1_000;
 const isSameFile = (a: string, b: string) => a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
 
 /** One channel out of what is known under its name alone and what is known under its uniqueid. */
