@@ -321,6 +321,8 @@ export const patienceMs = 15 * minute;
 const givenUpAfterMs = 7 * 24 * hour;
 /** So long a file must not have changed. */
 const stableMs = 700;
+/** The same of one whose format has no end: a program that makes it out of another may pause for longer. */
+const stableWithoutEndMs = 3 * second;
 /** A file whose header was never closed is taken as it is after this: the PBX was killed. */
 const abandonedMs = minute;
 
@@ -337,9 +339,10 @@ export function judgeFile(previous: FileLook | null, look: FileLook | null, sinc
       : Math.min(pauseAfter(sinceEndMs), 5 * second);
     return { state: 'waiting', reason: 'the file is still being written', lookAgainMs };
   }
-  if (isSame && unchangedMs >= stableMs) return { state: 'complete' };
+  const stillMs = look.isClosed === null ? stableWithoutEndMs : stableMs;
+  if (isSame && unchangedMs >= stillMs) return { state: 'complete' };
   const reason = isSame || previous === null ? 'is looked at once more' : 'the file is still growing';
-  return { state: 'waiting', reason, lookAgainMs: isSame ? stableMs - unchangedMs : stableMs };
+  return { state: 'waiting', reason, lookAgainMs: isSame ? stillMs - unchangedMs : stillMs };
 }
 
 function notYet(state: 'missing' | 'empty', reason: string, sinceEndMs: number): FileJudgement {

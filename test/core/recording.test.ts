@@ -135,7 +135,13 @@ describe('when a file is whole', () => {
     assert.equal(stateOf(look(0), look(300)), 'waiting');
     assert.equal(stateOf(look(0), look(700)), 'complete');
     assert.equal(stateOf(look(0), look(700, { bytes: 2000 })), 'waiting');
-    assert.equal(stateOf(look(0, { isClosed: null }), look(700, { isClosed: null })), 'complete');
+  });
+
+  it('is a little later where its format does not tell the end, as an mp3 that a script makes', () => {
+    const silent = { isClosed: null };
+    assert.equal(stateOf(look(0, silent), look(2_900, silent)), 'waiting');
+    assert.equal(stateOf(look(0, silent), look(3_000, silent)), 'complete');
+    assert.equal(stateOf(look(0, silent), look(3_000, { ...silent, bytes: 2000 })), 'waiting');
   });
 
   it('is after a minute where nobody closed it', () => {
