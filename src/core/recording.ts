@@ -122,6 +122,8 @@ export interface AnnouncedFile {
   readonly path: string;
   /** Milliseconds since the epoch, in order; empty where nobody knows. */
   readonly spans: readonly { readonly from: number; readonly to: number }[];
+  /** True where it was written only while somebody talked, so that all spans are full of sound. */
+  readonly isTalkOnly?: boolean;
 }
 
 export interface ConversationFiles {
@@ -166,7 +168,11 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
         isOwn: channel.id === conversation.uniqueId,
         // A CDR row names the file of its call too, on a channel that need not be the recorded one.
         isSure: runsInto(channel, recording.path).length > 0,
-        file: { path: recording.path, spans: spansOf(channel, recording, view) },
+        file: {
+          path: recording.path,
+          spans: spansOf(channel, recording, view),
+          isTalkOnly: isTalkOnly(runsInto(channel, recording.path)),
+        },
       })),
     )
     .sort((a, b) => Number(b.isSure) - Number(a.isSure));
@@ -202,6 +208,7 @@ const sidesOf = (run: AppRun) =>
   [...readMixMonitor(run).options.matchAll(/[rt]\(([^()]+)\)/g)].map(([, path]) => ({ at: run.at, path: path! }));
 /** `abi(ID)` → `abi`. */
 const lettersOf = (run: AppRun) => readMixMonitor(run).options.replace(/\([^)]*\)/g, '');
+const isTalkOnly = (runs: readonly AppRun[]) => runs.length > 0 && runs.every((run) => lettersOf(run).includes('b'));
 
 /** The files of a channel, mixed ones first. */
 function announcedOn(channel: ChannelFacts): ChannelFacts['recordings'] {
@@ -271,7 +278,8 @@ function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): A
  * The conversation's part of a file that several conversations share, in milliseconds of the file; null: all of it.
  *
  * Counted back from the file's end, which is the end of the recording to the tick, where its beginning is not: nothing is
- * written before the first sound, however early the recording was started.
+ * written before the first sound, however early the recording was started. A file of nothing but talks is shorter only by
+ * what was lost under way, anywhere: by that its time runs slower than that of the events.
  */
 export function planPart(options: {
   readonly file: AnnouncedFile;
@@ -290,11 +298,16 @@ export function planPart(options: {
   if (!isShared || answeredAt === null || file.spans.length === 0) return null;
   const writtenAfter = (at: number) =>
     file.spans.reduce((sum, span) => sum + Math.max(0, span.to - Math.max(span.from, at)), 0);
-  const place = (at: number) => Math.round(Math.min(durationMs, Math.max(0, durationMs - writtenAfter(at))));
+  const pace = file.isTalkOnly === true ? durationMs / writtenAfter(-Infinity) : 1;
+  const usedPace = Math.abs(pace - 1) < mostLost ? pace : 1;
+  const place = (at: number) => Math.round(Math.min(durationMs, Math.max(0, durationMs - writtenAfter(at) * usedPace)));
   const fromMs = place(answeredAt.getTime());
   const toMs = endedAt === null ? Math.round(durationMs) : place(endedAt.getTime());
   return toMs - fromMs < leastTalkMs ? null : { fromMs, toMs };
 }
+
+/** A file that lacks a larger part lacks it in one place, e.g. because the disk was full. */
+const mostLost = 0.1;
 
 // ---------------------------------------------------------------- when it is whole
 

@@ -46,6 +46,20 @@ describe('which part of a file is a conversation', () => {
     assert.deepEqual(partsOf({ ...transferred, options: 'i(b)' }, 12_000)[0], { fromMs: 2000, toMs: 5000 });
   });
 
+  it('shares what was lost under way among the talks, where the file holds nothing else', () => {
+    // 2 % of an hour and a half: counted from the end alone, the first would lose its last 72 seconds to the second.
+    const talks = [
+      { extension: '101', from: 10, to: 1810 },
+      { extension: '103', from: 1900, to: 5500 },
+    ];
+    assert.deepEqual(partsOf({ path, talks, options: 'b' }, 5_400_000 * 0.98), [
+      { fromMs: 0, toMs: 1_764_000 },
+      { fromMs: 1_764_000, toMs: 5_292_000 },
+    ]);
+    // A third of it is missing: nobody knows where.
+    assert.deepEqual(partsOf({ path, talks, options: 'b' }, 3_600_000)[1], { fromMs: 0, toMs: 3_600_000 });
+  });
+
   it('leaves out what was not written while the recording was stopped', () => {
     const pauses = [
       { from: 3, to: 4.5, options: 'a' },
