@@ -124,6 +124,15 @@ describe('a conversion', function () {
     assert.ok(Math.abs((size * 8) / seconds - 24_000) < 1500, `${(size * 8) / seconds} bit/s`);
   });
 
+  it('leaves the machine to the calls: it runs as nicely as was set', async () => {
+    const seen = join(folder, 'niceness');
+    const program = `for at in 1 2 3 4 5; do [ "$(ps -o ni= -p $$ | tr -d ' ')" = 13 ] && break; sleep 0.1; done
+ps -o ni= -p $$ > ${seen}
+exec ffmpeg "$@"`;
+    await convert(make('a.wav'), { settings: { ...fakeProgram(program), niceness: 13 } });
+    assert.equal(readFileSync(seen, 'utf8').trim(), '13');
+  });
+
   it('hears nothing of what is loud or soft elsewhere: peaks follow the sound', async () => {
     const path = join(folder, 'loud.wav');
     writeFileSync(
