@@ -7,7 +7,13 @@ import type { NumberPlan, StoredCall } from './ports.ts';
 import { newCall, nextState, type CallState } from './tracking/call-machine.ts';
 import { recordCall } from './tracking/call-record.ts';
 import { viewCall, type CallView } from './tracking/call-view.ts';
-import { endOfChannel, type BridgeMark, type ChannelFacts } from './tracking/channel-facts.ts';
+import {
+  endOfChannel,
+  sameMomentMs,
+  type BridgeMark,
+  type ChannelFacts,
+  type RecordingTold,
+} from './tracking/channel-facts.ts';
 
 /**
  * - `waiting`: the file is not there or not whole yet; looked for again on a schedule.
@@ -205,7 +211,11 @@ function readMixMonitor({ args }: AppRun): { readonly path: string; readonly opt
 }
 /** With `r(…)` and `t(…)` each side is written into a file of its own as well. */
 const sidesOf = (run: AppRun) =>
-  [...readMixMonitor(run).options.matchAll(/[rt]\(([^()]+)\)/g)].map(([, path]) => ({ at: run.at, path: path! }));
+  [...readMixMonitor(run).options.matchAll(/[rt]\(([^()]+)\)/g)].map(([, path]) => ({
+    at: run.at,
+    path: path!,
+    startedAt: [run.at],
+  }));
 /** `abi(ID)` → `abi`. */
 const lettersOf = (run: AppRun) => readMixMonitor(run).options.replace(/\([^)]*\)/g, '');
 const isTalkOnly = (runs: readonly AppRun[]) => runs.length > 0 && runs.every((run) => lettersOf(run).includes('b'));
@@ -224,27 +234,37 @@ function runsInto(channel: ChannelFacts, path: string): readonly AppRun[] {
   );
 }
 
+/** The moments at which writing into the file began, and with which options. */
+function startsOf(
+  channel: ChannelFacts,
+  recording: RecordingTold,
+  stops: readonly AppRun[],
+): readonly { readonly at: number; readonly letters: string }[] {
+  const runs = runsInto(channel, recording.path).map((run) => ({ at: run.at, letters: lettersOf(run) }));
+  // Begun over AMI, a recording tells no options; nobody takes one up to wipe out what there is.
+  const letters = `${runs[0]?.letters ?? ''}a`;
+  const others = recording.startedAt
+    .filter((at) => !runs.some((run) => Math.abs(run.at - at) < sameMomentMs))
+    .map((at) => ({ at, letters }));
+  return [...runs, ...others]
+    .sort((one, other) => one.at - other.at)
+    .filter(
+      // One that nothing was stopped before is the same one, told again.
+      ({ at }, index, all) => index === 0 || stops.some((stop) => stop.at > all[index - 1]!.at && stop.at <= at),
+    );
+}
+
 /**
  * When sound was written: from the start of the recording to its stop or the channel's end, and again where it was taken
  * up later; with MixMonitor's option `b` only while the channel was in a bridge.
  */
-function spansOf(
-  channel: ChannelFacts,
-  recording: { readonly at: number; readonly path: string },
-  view: CallView,
-): AnnouncedFile['spans'] {
+function spansOf(channel: ChannelFacts, recording: RecordingTold, view: CallView): AnnouncedFile['spans'] {
   const stops = channel.apps.filter(({ app }) => app.toLowerCase() === 'stopmixmonitor');
-  const starts = runsInto(channel, recording.path).filter(
-    // One that nothing was stopped before is the same one, told again.
-    (run, index, all) => index === 0 || stops.some(({ at }) => at > all[index - 1]!.at && at <= run.at),
-  );
   const lastAt = endOfChannel(channel)?.at ?? channel.ended?.at ?? view.endedAt ?? view.lastAt;
   let spans: AnnouncedFile['spans'] = [];
-  for (const [index, run] of (starts.length > 0 ? starts : [null]).entries()) {
-    const from = index === 0 ? Math.min(run?.at ?? Infinity, recording.at) : run!.at;
+  for (const { at: from, letters } of startsOf(channel, recording, stops)) {
     const to = Math.min(stops.find(({ at }) => at > from)?.at ?? Infinity, lastAt);
     if (to <= from) continue;
-    const letters = run === null ? '' : lettersOf(run);
     const written = letters.includes('b') ? bridgedSpans(channel.marks, from, to) : [{ from, to }];
     // Without `a` the file is begun anew.
     spans = letters.includes('a') ? [...spans, ...written] : written;

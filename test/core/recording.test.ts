@@ -75,6 +75,17 @@ describe('which part of a file is a conversation', () => {
     ]);
   });
 
+  it('knows that it was taken up again where no application tells, as over AMI', () => {
+    const pauses = [
+      { from: 3, to: 4.5, options: null },
+      { from: 9, to: 10, options: null },
+    ];
+    assert.deepEqual(partsOf({ ...transferred, options: 'b', pauses }, 4500), [
+      { fromMs: 0, toMs: 1500 },
+      { fromMs: 1500, toMs: 4500 },
+    ]);
+  });
+
   it('begins with what is written anew where the recording does not add to its file', () => {
     const { conversations } = readRecordings({ ...transferred, pauses: [{ from: 6, to: 7, options: '' }] });
     assert.deepEqual(

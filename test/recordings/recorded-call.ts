@@ -31,8 +31,8 @@ export interface RecordedCallOptions {
   readonly client?: string;
   /** Seconds after the start at which the recording begins; 0. */
   readonly recordedFrom?: number;
-  /** Seconds at which the recording is stopped and at which it is taken up again. */
-  readonly pauses?: readonly { readonly from: number; readonly to: number; readonly options: string }[];
+  /** Seconds at which the recording is stopped and at which it is taken up again; without options: over AMI. */
+  readonly pauses?: readonly { readonly from: number; readonly to: number; readonly options: string | null }[];
   /** Further files, announced on the employee's own channel of the first talk. */
   readonly ownFiles?: readonly string[];
 }
@@ -81,7 +81,7 @@ export function recordedEvents(options: RecordedCallOptions): { linkedId: string
   for (const pause of options.pauses ?? []) {
     events.push(
       monitor(pause.from, 'StopMixMonitor', ''),
-      monitor(pause.to, 'MixMonitor', `${path},${pause.options}`),
+      ...(pause.options === null ? [] : [monitor(pause.to, 'MixMonitor', `${path},${pause.options}`)]),
       { ...head(pause.to, caller), type: 'recording', path: path! },
     );
   }
