@@ -7,7 +7,13 @@ import type { NumberPlan, StoredCall } from './ports.ts';
 import { newCall, nextState, type CallState } from './tracking/call-machine.ts';
 import { recordCall } from './tracking/call-record.ts';
 import { viewCall, type CallView } from './tracking/call-view.ts';
-import { endOfChannel, type BridgeMark, type ChannelFacts } from './tracking/channel-facts.ts';
+import {
+  endOfChannel,
+  sameMomentMs,
+  type BridgeMark,
+  type ChannelFacts,
+  type RecordingTold,
+} from './tracking/channel-facts.ts';
 
 /**
  * - `waiting`: the file is not there or not whole yet; looked for again on a schedule.
@@ -122,6 +128,8 @@ export interface AnnouncedFile {
   readonly path: string;
   /** Milliseconds since the epoch, in order; empty where nobody knows. */
   readonly spans: readonly { readonly from: number; readonly to: number }[];
+  /** True where it was written only while somebody talked, so that all spans are full of sound. */
+  readonly isTalkOnly?: boolean;
 }
 
 export interface ConversationFiles {
@@ -162,11 +170,15 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
   };
   const all = view.channels
     .flatMap((channel) =>
-      channel.recordings.map((recording) => ({
+      announcedOn(channel).map((recording) => ({
         isOwn: channel.id === conversation.uniqueId,
         // A CDR row names the file of its call too, on a channel that need not be the recorded one.
-        isSure: mixMonitorOf(channel, recording.path) !== undefined,
-        file: { path: recording.path, spans: spansOf(channel, recording, view) },
+        isSure: runsInto(channel, recording.path).length > 0,
+        file: {
+          path: recording.path,
+          spans: spansOf(channel, recording, view),
+          isTalkOnly: isTalkOnly(runsInto(channel, recording.path)),
+        },
       })),
     )
     .sort((a, b) => Number(b.isSure) - Number(a.isSure));
@@ -174,12 +186,14 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
   const to = conversation.endedAt?.getTime() ?? Infinity;
   const isDuring = ({ file }: (typeof all)[number]) =>
     file.spans.some((span) => Math.min(span.to, to) - Math.max(span.from, from) >= leastTalkMs);
+  const isElsewhere = ({ isSure, file }: (typeof all)[number]) =>
+    isSure && file.spans.length > 0 && to - from >= leastTalkMs;
   const main = conversation.recording;
   if (main !== null && main !== '') {
     const named = all.find(({ file }) => isSameFile(file.path, main));
     if (named === undefined) add({ path: main, spans: [] });
-    // One that was over before they talked is another's.
-    else if (isDuring(named) || !all.some(isDuring)) add(named.file);
+    // One that was over before they talked is another's, and so is one that was begun anew after they did.
+    else if (isDuring(named) || !(all.some(isDuring) || isElsewhere(named))) add(named.file);
   }
   for (const { file } of all.filter((one) => one.isOwn && isDuring(one))) add(file);
   for (const { file } of all.filter((one) => !one.isOwn && isDuring(one))) add(file);
@@ -188,36 +202,75 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
 /** Less than this in common with a talk is a coincidence at its edge. */
 const leastTalkMs = 500;
 
-/**
- * When sound was written: from the start of the recording to its stop or the channel's end; with MixMonitor's option `b`
- * only while the channel was in a bridge.
- */
-function spansOf(
-  channel: ChannelFacts,
-  recording: { readonly at: number; readonly path: string },
-  view: CallView,
-): AnnouncedFile['spans'] {
-  const stop = channel.apps.find((run) => run.app.toLowerCase() === 'stopmixmonitor' && run.at > recording.at);
-  const end = Math.min(
-    stop?.at ?? Infinity,
-    endOfChannel(channel)?.at ?? channel.ended?.at ?? view.endedAt ?? view.lastAt,
+type AppRun = ChannelFacts['apps'][number];
+const isMixMonitor = ({ app }: AppRun) => app.toLowerCase() === 'mixmonitor';
+/** `file.wav,abr(in.wav)` → its file and its options. */
+function readMixMonitor({ args }: AppRun): { readonly path: string; readonly options: string } {
+  const [path = '', options = ''] = args.split(',', 2);
+  return { path, options };
+}
+/** With `r(…)` and `t(…)` each side is written into a file of its own as well. */
+const sidesOf = (run: AppRun) =>
+  [...readMixMonitor(run).options.matchAll(/[rt]\(([^()]+)\)/g)].map(([, path]) => ({
+    at: run.at,
+    path: path!,
+    startedAt: [run.at],
+  }));
+/** `abi(ID)` → `abi`. */
+const lettersOf = (run: AppRun) => readMixMonitor(run).options.replace(/\([^)]*\)/g, '');
+const isTalkOnly = (runs: readonly AppRun[]) => runs.length > 0 && runs.every((run) => lettersOf(run).includes('b'));
+
+/** The files of a channel, mixed ones first. */
+function announcedOn(channel: ChannelFacts): ChannelFacts['recordings'] {
+  return [...channel.recordings, ...channel.apps.filter(isMixMonitor).flatMap(sidesOf)];
+}
+function runsInto(channel: ChannelFacts, path: string): readonly AppRun[] {
+  return channel.apps.filter(
+    (run) =>
+      isMixMonitor(run) &&
+      [readMixMonitor(run).path, ...sidesOf(run).map((side) => side.path)].some(
+        (one) => one !== '' && isSameFile(one, path),
+      ),
   );
-  if (end <= recording.at) return [];
-  if (!isOnlyTalk(channel, recording.path)) return [{ from: recording.at, to: end }];
-  return bridgedSpans(channel.marks, recording.at, end);
 }
 
-function mixMonitorOf(channel: ChannelFacts, path: string) {
-  return channel.apps.find(
-    (run) => run.app.toLowerCase() === 'mixmonitor' && isSameFile(run.args.split(',', 1)[0]!, path),
-  );
+/** The moments at which writing into the file began, and with which options. */
+function startsOf(
+  channel: ChannelFacts,
+  recording: RecordingTold,
+  stops: readonly AppRun[],
+): readonly { readonly at: number; readonly letters: string }[] {
+  const runs = runsInto(channel, recording.path).map((run) => ({ at: run.at, letters: lettersOf(run) }));
+  // Begun over AMI, a recording tells no options; nobody takes one up to wipe out what there is.
+  const letters = `${runs[0]?.letters ?? ''}a`;
+  const others = recording.startedAt
+    .filter((at) => !runs.some((run) => Math.abs(run.at - at) < sameMomentMs))
+    .map((at) => ({ at, letters }));
+  return [...runs, ...others]
+    .sort((one, other) => one.at - other.at)
+    .filter(
+      // One that nothing was stopped before is the same one, told again.
+      ({ at }, index, all) => index === 0 || stops.some((stop) => stop.at > all[index - 1]!.at && stop.at <= at),
+    );
 }
-function isOnlyTalk(channel: ChannelFacts, path: string): boolean {
-  const options = mixMonitorOf(channel, path)?.args.split(',')[1] ?? '';
-  return withoutArguments(options).includes('b');
+
+/**
+ * When sound was written: from the start of the recording to its stop or the channel's end, and again where it was taken
+ * up later; with MixMonitor's option `b` only while the channel was in a bridge.
+ */
+function spansOf(channel: ChannelFacts, recording: RecordingTold, view: CallView): AnnouncedFile['spans'] {
+  const stops = channel.apps.filter(({ app }) => app.toLowerCase() === 'stopmixmonitor');
+  const lastAt = endOfChannel(channel)?.at ?? channel.ended?.at ?? view.endedAt ?? view.lastAt;
+  let spans: AnnouncedFile['spans'] = [];
+  for (const { at: from, letters } of startsOf(channel, recording, stops)) {
+    const to = Math.min(stops.find(({ at }) => at > from)?.at ?? Infinity, lastAt);
+    if (to <= from) continue;
+    const written = letters.includes('b') ? bridgedSpans(channel.marks, from, to) : [{ from, to }];
+    // Without `a` the file is begun anew.
+    spans = letters.includes('a') ? [...spans, ...written] : written;
+  }
+  return spans;
 }
-/** `abi(ID)` → `abi`. */
-const withoutArguments = (options: string) => options.replace(/\([^)]*\)/g, '');
 
 function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): AnnouncedFile['spans'] {
   const spans: { from: number; to: number }[] = [];
@@ -245,7 +298,8 @@ function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): A
  * The conversation's part of a file that several conversations share, in milliseconds of the file; null: all of it.
  *
  * Counted back from the file's end, which is the end of the recording to the tick, where its beginning is not: nothing is
- * written before the first sound, however early the recording was started.
+ * written before the first sound, however early the recording was started. A file of nothing but talks is shorter only by
+ * what was lost under way, anywhere: by that its time runs slower than that of the events.
  */
 export function planPart(options: {
   readonly file: AnnouncedFile;
@@ -264,11 +318,16 @@ export function planPart(options: {
   if (!isShared || answeredAt === null || file.spans.length === 0) return null;
   const writtenAfter = (at: number) =>
     file.spans.reduce((sum, span) => sum + Math.max(0, span.to - Math.max(span.from, at)), 0);
-  const place = (at: number) => Math.round(Math.min(durationMs, Math.max(0, durationMs - writtenAfter(at))));
+  const pace = file.isTalkOnly === true ? durationMs / writtenAfter(-Infinity) : 1;
+  const usedPace = Math.abs(pace - 1) < mostLost ? pace : 1;
+  const place = (at: number) => Math.round(Math.min(durationMs, Math.max(0, durationMs - writtenAfter(at) * usedPace)));
   const fromMs = place(answeredAt.getTime());
   const toMs = endedAt === null ? Math.round(durationMs) : place(endedAt.getTime());
   return toMs - fromMs < leastTalkMs ? null : { fromMs, toMs };
 }
+
+/** A file that lacks a larger part lacks it in one place, e.g. because the disk was full. */
+const mostLost = 0.1;
 
 // ---------------------------------------------------------------- when it is whole
 
@@ -295,6 +354,8 @@ export const patienceMs = 15 * minute;
 const givenUpAfterMs = 7 * 24 * hour;
 /** So long a file must not have changed. */
 const stableMs = 700;
+/** The same of one whose format has no end: a program that makes it out of another may pause for longer. */
+const stableWithoutEndMs = 3 * second;
 /** A file whose header was never closed is taken as it is after this: the PBX was killed. */
 const abandonedMs = minute;
 
@@ -311,9 +372,10 @@ export function judgeFile(previous: FileLook | null, look: FileLook | null, sinc
       : Math.min(pauseAfter(sinceEndMs), 5 * second);
     return { state: 'waiting', reason: 'the file is still being written', lookAgainMs };
   }
-  if (isSame && unchangedMs >= stableMs) return { state: 'complete' };
+  const stillMs = look.isClosed === null ? stableWithoutEndMs : stableMs;
+  if (isSame && unchangedMs >= stillMs) return { state: 'complete' };
   const reason = isSame || previous === null ? 'is looked at once more' : 'the file is still growing';
-  return { state: 'waiting', reason, lookAgainMs: isSame ? stableMs - unchangedMs : stableMs };
+  return { state: 'waiting', reason, lookAgainMs: isSame ? stillMs - unchangedMs : stillMs };
 }
 
 function notYet(state: 'missing' | 'empty', reason: string, sinceEndMs: number): FileJudgement {

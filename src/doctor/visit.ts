@@ -11,6 +11,7 @@ import {
   checkStorageFolder,
 } from './check-machine.ts';
 import { checkManager, type ManagerUser } from './check-manager.ts';
+import { checkRecordedVoices } from './check-recorded-voices.ts';
 import { checkStaff } from './check-staff.ts';
 import { Findings, type Finding } from './finding.ts';
 
@@ -71,6 +72,7 @@ async function visitPbx(pbx: PbxPatient, { timeZone, employees, plan }: Patient)
       await attempt(`${pbx.name}: AMI`, () => checkManager(pbx.name, view, pbx.users)),
       await attempt(`${pbx.name}: CEL and CDR`, () => checkCallRecords(pbx.name, view, pbx.files)),
       await attempt(`${pbx.name}: clock`, () => checkClock(pbx.name, view, { timeZone })),
+      await attempt(`${pbx.name}: recorded voices`, () => checkRecordedVoices(pbx.name, view)),
       await attempt(`${pbx.name}: extensions and users`, () => checkStaff(pbx.name, view, { employees, plan })),
     ];
     return checks.flat();

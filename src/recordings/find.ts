@@ -78,7 +78,9 @@ export class RecordingFinder {
       });
     }
     const { year, month, day } = this.#dateParts(startedAt);
-    const below = [announced, `${year}/${month}/${day}/${posix.basename(announced)}`].map(stayBelow);
+    const places = [announced, `${year}/${month}/${day}/${posix.basename(announced)}`];
+    // A path that is not absolute is one below `monitor` to Asterisk.
+    const below = [...places, ...places.map((place) => `monitor/${place}`)].map(stayBelow);
     return this.#settings.roots.flatMap((root) =>
       [...new Set(below)].flatMap((one) => (one === null ? [] : [{ root, below: one }])),
     );
@@ -88,7 +90,10 @@ export class RecordingFinder {
   async openFirst(candidates: readonly Candidate[]): Promise<OpenedRecording | null> {
     let refusal: ForbiddenFile | null = null;
     for (const candidate of candidates) {
+      // Most of these places do not exist, and they are looked at again and again while a file is late.
+      if (await isAbsent(join(candidate.root.path, dirname(candidate.below)))) continue;
       for (const below of withOtherExtensions(candidate.below)) {
+        if (await isAbsent(join(candidate.root.path, below))) continue;
         try {
           const opened = await openBelow(candidate.root.path, below);
           if (opened !== null) return opened;
@@ -190,6 +195,15 @@ async function listMatches(root: string, pattern: string): Promise<string[]> {
 }
 
 const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);
+
+async function isAbsent(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return false;
+  } catch (error) {
+    return absent.has((error as NodeJS.ErrnoException).code);
+  }
+}
 
 /**
  * Opens a regular file that really lies below the root; null when nothing is there. The path may change between any two

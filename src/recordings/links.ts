@@ -39,7 +39,9 @@ export class RecordingLinks {
   }
 
   check(id: string, query: Readonly<Record<string, unknown>>, now: Date): LinkCheck {
-    const { v: version, e: expiry = '', s: signature } = query;
+    // Copied out of a page or a mail, a link may have `&amp;` where `&` was.
+    const said = (name: string) => query[name] ?? query[`amp;${name}`];
+    const [version, expiry, signature] = [said('v'), said('e') ?? '', said('s')];
     if (typeof version !== 'string' || typeof expiry !== 'string' || typeof signature !== 'string')
       return { result: 'bad' };
     if (!isRecordingId(id) || !/^[1-9]\d{0,8}$/.test(version) || !/^(|[1-9]\d{0,11})$/.test(expiry))

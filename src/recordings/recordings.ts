@@ -155,13 +155,14 @@ function createOpener(of: {
   return async (recording: Recording, wantsOriginal: boolean): Promise<RecordingContent | null> => {
     if (wantsOriginal) return openOriginal(recording);
     const converted = await openConverted(of, recording);
-    if (converted !== null) return converted;
-    if (recording.state === 'ready' && recording.mp3?.isArchived === false) {
-      // Somebody removed it from the folder: it is made anew, and the original is heard meanwhile.
-      const dueAt = of.clock.now();
-      if (!(await of.store.change(recording.id, { state: 'original', mp3: null, attempts: 0, dueAt }))) return null;
-    }
-    return openOriginal(recording);
+    if (converted !== null || recording.state !== 'ready' || recording.mp3?.isArchived !== false)
+      return converted ?? openOriginal(recording);
+    // Somebody removed it from the folder: it is made anew, and the original is heard meanwhile.
+    if (await of.store.loseConverted(recording, of.clock.now())) return openOriginal(recording);
+    // Or it has gone to the archive since this was read.
+    const now = await of.store.find(recording.id);
+    if (now === null || (now.state !== 'ready' && now.state !== 'original')) return null;
+    return (await openConverted(of, now)) ?? openOriginal(now);
   };
 }
 

@@ -44,19 +44,43 @@ export const soundExtensions = [
   'wav',
   'WAV',
   'wav49',
+  'wav16',
   'mp3',
   'gsm',
   'sln',
+  'slin',
+  'raw',
+  'sln12',
   'sln16',
+  'sln24',
+  'sln32',
+  'sln44',
+  'sln48',
   'alaw',
   'al',
+  'alw',
   'ulaw',
   'ul',
+  'ulw',
+  'mu',
   'pcm',
   'g722',
   'ogg',
   'opus',
 ] as const;
+
+/** Samples a second of files that are nothing but 16-bit samples. */
+const linearRates = {
+  sln: 8000,
+  slin: 8000,
+  raw: 8000,
+  sln12: 12_000,
+  sln16: 16_000,
+  sln24: 24_000,
+  sln32: 32_000,
+  sln44: 44_100,
+  sln48: 48_000,
+} as const;
 
 const noHeader = () => Buffer.alloc(0);
 const longestHeader = 64 * 1024;
@@ -67,7 +91,7 @@ export const chunkBytes = 256 * 1024;
 export async function inspectSound(file: FileHandle, extension: string): Promise<SoundFile> {
   const { size: bytes } = await file.stat();
   const kind = extension.toLowerCase();
-  if (kind === 'wav' || kind === 'wav49') return inspectWav(file, bytes);
+  if (kind === 'wav' || kind === 'wav49' || kind === 'wav16') return inspectWav(file, bytes);
   const raw = (samples: Omit<Samples, 'offset' | 'bytes'>, fmt: Buffer): SoundFile => ({
     plainRate: plainRateOf(fmt),
     container: 'wav',
@@ -94,14 +118,25 @@ export async function inspectSound(file: FileHandle, extension: string): Promise
   });
   switch (kind) {
     case 'sln':
-      return raw({ blockBytes: 2, blockMs: 1 / 8 }, fmtChunk({ tag: 1, rate: 8000, bits: 16 }));
+    case 'slin':
+    case 'raw':
+    case 'sln12':
     case 'sln16':
-      return raw({ blockBytes: 2, blockMs: 1 / 16 }, fmtChunk({ tag: 1, rate: 16000, bits: 16 }));
+    case 'sln24':
+    case 'sln32':
+    case 'sln44':
+    case 'sln48': {
+      const rate = linearRates[kind];
+      return raw({ blockBytes: 2, blockMs: 1000 / rate }, fmtChunk({ tag: 1, rate, bits: 16 }));
+    }
     case 'alaw':
     case 'al':
+    case 'alw':
       return raw({ blockBytes: 1, blockMs: 1 / 8 }, fmtChunk({ tag: 6, rate: 8000, bits: 8 }));
     case 'ulaw':
     case 'ul':
+    case 'ulw':
+    case 'mu':
     case 'pcm':
       return raw({ blockBytes: 1, blockMs: 1 / 8 }, fmtChunk({ tag: 7, rate: 8000, bits: 8 }));
     case 'gsm':

@@ -250,6 +250,14 @@ export class RecordingStore {
     return (await this.#db('recordings').where({ id }).whereNot('state', 'removed').update(toColumns(change))) > 0;
   }
 
+  /** Has it made anew. Refused (false) where it is meant to be elsewhere by now. */
+  async loseConverted({ id, mp3 }: Recording, now: Date): Promise<boolean> {
+    const changed = await this.#db('recordings')
+      .where({ id, state: 'ready', mp3: mp3?.name ?? null, is_archived: false })
+      .update(toColumns({ state: 'original', mp3: null, attempts: 0, dueAt: now }));
+    return changed > 0;
+  }
+
   /**
    * As `change`, when it is known what becomes of the recording; owes the link to these CRMs if they are owed the
    * conversation: both or neither. The conversation's own delivery is older and goes first.

@@ -46,6 +46,54 @@ describe('which part of a file is a conversation', () => {
     assert.deepEqual(partsOf({ ...transferred, options: 'i(b)' }, 12_000)[0], { fromMs: 2000, toMs: 5000 });
   });
 
+  it('shares what was lost under way among the talks, where the file holds nothing else', () => {
+    // 2 % of an hour and a half: counted from the end alone, the first would lose its last 72 seconds to the second.
+    const talks = [
+      { extension: '101', from: 10, to: 1810 },
+      { extension: '103', from: 1900, to: 5500 },
+    ];
+    assert.deepEqual(partsOf({ path, talks, options: 'b' }, 5_400_000 * 0.98), [
+      { fromMs: 0, toMs: 1_764_000 },
+      { fromMs: 1_764_000, toMs: 5_292_000 },
+    ]);
+    // A third of it is missing: nobody knows where.
+    assert.deepEqual(partsOf({ path, talks, options: 'b' }, 3_600_000)[1], { fromMs: 0, toMs: 3_600_000 });
+  });
+
+  it('leaves out what was not written while the recording was stopped', () => {
+    const pauses = [
+      { from: 3, to: 4.5, options: 'a' },
+      { from: 9, to: 10, options: 'a' },
+    ];
+    assert.deepEqual(partsOf({ ...transferred, pauses }, 9500), [
+      { fromMs: 2000, toMs: 3500 },
+      { fromMs: 6500, toMs: 9500 },
+    ]);
+    assert.deepEqual(partsOf({ ...transferred, options: 'ab', pauses: [{ ...pauses[0]!, options: 'ab' }] }, 5500), [
+      { fromMs: 0, toMs: 1500 },
+      { fromMs: 1500, toMs: 5500 },
+    ]);
+  });
+
+  it('knows that it was taken up again where no application tells, as over AMI', () => {
+    const pauses = [
+      { from: 3, to: 4.5, options: null },
+      { from: 9, to: 10, options: null },
+    ];
+    assert.deepEqual(partsOf({ ...transferred, options: 'b', pauses }, 4500), [
+      { fromMs: 0, toMs: 1500 },
+      { fromMs: 1500, toMs: 4500 },
+    ]);
+  });
+
+  it('begins with what is written anew where the recording does not add to its file', () => {
+    const { conversations } = readRecordings({ ...transferred, pauses: [{ from: 6, to: 7, options: '' }] });
+    assert.deepEqual(
+      conversations.map(({ files }) => files.length),
+      [0, 1],
+    );
+  });
+
   it('is all of it where the file holds no other talk', () => {
     const { conversations } = readRecordings({ ...transferred, recordedFrom: 7 });
     assert.deepEqual(
@@ -78,6 +126,16 @@ describe('which files belong to a conversation', () => {
     );
   });
 
+  it('are those of each side too, behind the mixed one', () => {
+    const { conversations } = readRecordings({ path, options: 'br(/in/a b.wav)t(/out/ж.wav)i(ID)' });
+    const [{ files }] = conversations as [(typeof conversations)[number]];
+    assert.deepEqual(
+      files.map((file) => file.path),
+      [path, '/in/a b.wav', '/out/ж.wav'],
+    );
+    assert.deepEqual(files[1]!.spans, files[0]!.spans);
+  });
+
   it('are none where none was announced', () => {
     assert.deepEqual(
       readRecordings({ path: null }).conversations.map(({ files }) => files),
@@ -102,7 +160,13 @@ describe('when a file is whole', () => {
     assert.equal(stateOf(look(0), look(300)), 'waiting');
     assert.equal(stateOf(look(0), look(700)), 'complete');
     assert.equal(stateOf(look(0), look(700, { bytes: 2000 })), 'waiting');
-    assert.equal(stateOf(look(0, { isClosed: null }), look(700, { isClosed: null })), 'complete');
+  });
+
+  it('is a little later where its format does not tell the end, as an mp3 that a script makes', () => {
+    const silent = { isClosed: null };
+    assert.equal(stateOf(look(0, silent), look(2_900, silent)), 'waiting');
+    assert.equal(stateOf(look(0, silent), look(3_000, silent)), 'complete');
+    assert.equal(stateOf(look(0, silent), look(3_000, { ...silent, bytes: 2000 })), 'waiting');
   });
 
   it('is after a minute where nobody closed it', () => {

@@ -6,6 +6,7 @@ import type { Employee } from '../../src/core/ports.ts';
 import { checkCallRecords } from '../../src/doctor/check-call-records.ts';
 import { checkClock } from '../../src/doctor/check-clock.ts';
 import { checkManager, type ManagerUser } from '../../src/doctor/check-manager.ts';
+import { checkRecordedVoices } from '../../src/doctor/check-recorded-voices.ts';
 import { checkStaff } from '../../src/doctor/check-staff.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { numberingConfig } from '../../src/numbering/config.ts';
@@ -21,6 +22,27 @@ describe('the doctor looks at Asterisk', () => {
   let folder: string;
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'ringledger-doctor-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
+
+  describe('recorded voices', () => {
+    const stateFor = async (version: string) => {
+      const [finding] = await checkRecordedVoices('office', viewOf({ commands: { 'core show version': version } }));
+      return finding!.state;
+    };
+    it('are all there', async () => {
+      assert.deepEqual(lines(await checkRecordedVoices('office', viewOf())), [
+        'ok office: recorded voices: Asterisk 22.5.0 records all voices of a transferred call',
+      ]);
+      const built = 'built by nobody @ buildd.debian.org on a unknown running Linux on 2022-01-01 00:00:00 UTC';
+      assert.equal(await stateFor(`Asterisk 16.28.0~dfsg-0+deb11u4 ${built}`), 'ok');
+      assert.equal(await stateFor(`Asterisk 18.10.0~dfsg+~cs6.10.40431411-2 ${built}`), 'ok');
+      assert.equal(await stateFor('Asterisk certified/20.7-cert2 built by root @ pbx on a x86_64'), 'ok');
+    });
+    it('get lost in the builds of Debian and Ubuntu', async () => {
+      for (const version of ['20.6.0~dfsg+~cs6.13.40431414-2build5', '22.10.1+dfsg+~cs6.17.60671434-1'])
+        assert.equal(await stateFor(`Asterisk ${version} built by nobody @ buildd.debian.org on a unknown`), 'warning');
+      assert.equal(await stateFor('No such command'), 'unknown');
+    });
+  });
 
   describe('AMI', () => {
     const user: ManagerUser = {

@@ -52,6 +52,7 @@ cdr_manager
 csv
 
 `,
+  'core show version': 'Asterisk 22.5.0 built by root @ pbx on a x86_64 running Linux on 2025-07-18 09:00:00 UTC\n',
   'core show channels count': '0 active channels\n0 active calls\n0 calls processed\n',
   'pjsip show endpoints': `
 Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>

@@ -34,7 +34,10 @@ describe('recordings of real calls', function () {
 
   before(async function () {
     this.timeout(600_000);
-    lab = await startLab();
+    // Debian's Asterisk takes the packets of a second phone for late ones of the first where their numbers are lower, and
+    // leaves them out of the recording: a coin's toss after every transfer. Only what is coded as on the trunk suffers
+    // (docs/recordings.md, "One voice is missing").
+    lab = await startLab({ phoneCodecs: 'ulaw' });
     service = await RunningService.start(lab, {
       config: {
         recordings: {

@@ -65,6 +65,9 @@ describe('a conversion', function () {
     ['ADPCM', 'a.wav', ['-ar', '8000', '-ac', '1', '-c:a', 'adpcm_ima_wav']],
     ['plain samples without a header', 'a.sln', ['-ar', '8000', '-ac', '1', '-f', 's16le']],
     ['plain samples at 16 kHz', 'a.sln16', ['-ar', '16000', '-ac', '1', '-f', 's16le']],
+    ['plain samples at 48 kHz', 'a.sln48', ['-ar', '48000', '-ac', '1', '-f', 's16le']],
+    ['plain samples named raw', 'a.raw', ['-ar', '8000', '-ac', '1', '-f', 's16le']],
+    ['a wav at 16 kHz under its own ending', 'a.wav16', ['-ar', '16000', '-ac', '1', '-f', 'wav']],
     ['A-law without a header', 'a.alaw', ['-ar', '8000', '-ac', '1', '-f', 'alaw']],
     ['µ-law without a header', 'a.ulaw', ['-ar', '8000', '-ac', '1', '-f', 'mulaw']],
     ['GSM', 'a.gsm', ['-ar', '8000', '-ac', '1', '-c:a', 'libgsm', '-f', 'gsm']],
@@ -119,6 +122,15 @@ describe('a conversion', function () {
     const { size } = { size: readFileSync(output).length };
     const seconds = listen(readFileSync(output)).seconds;
     assert.ok(Math.abs((size * 8) / seconds - 24_000) < 1500, `${(size * 8) / seconds} bit/s`);
+  });
+
+  it('leaves the machine to the calls: it runs as nicely as was set', async () => {
+    const seen = join(folder, 'niceness');
+    const program = `for at in 1 2 3 4 5; do [ "$(ps -o ni= -p $$ | tr -d ' ')" = 13 ] && break; sleep 0.1; done
+ps -o ni= -p $$ > ${seen}
+exec ffmpeg "$@"`;
+    await convert(make('a.wav'), { settings: { ...fakeProgram(program), niceness: 13 } });
+    assert.equal(readFileSync(seen, 'utf8').trim(), '13');
   });
 
   it('hears nothing of what is loud or soft elsewhere: peaks follow the sound', async () => {

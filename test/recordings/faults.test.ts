@@ -1,7 +1,16 @@
 /** What may go wrong with the converter and the disk: the recording is heard all the same, and becomes an mp3 in the end. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Recording } from '../../src/core/recording.ts';
@@ -24,12 +33,15 @@ forEachDatabase((makeDatabase, kind) => {
     afterEach(() => house.stop());
 
     /** The converter is a script that can be changed. */
-    async function open(script: string | null, config: Record<string, unknown> = {}): Promise<void> {
+    async function open(
+      script: string | null,
+      { convert, ...config }: { convert?: Record<string, unknown>; keep?: Record<string, unknown> } = {},
+    ): Promise<void> {
       const folder = mkdtempSync(join(tmpdir(), 'ringledger-recordings-'));
       program = join(folder, 'ffmpeg');
       house = new RecordingsHouse((await makeDatabase()).database, {
         folder,
-        config: { convert: { program, timeoutMs: 500, slowTimeoutMs: 20_000 }, ...config },
+        config: { convert: { program, timeoutMs: 500, slowTimeoutMs: 20_000, ...convert }, ...config },
       });
       if (script !== null) be(script);
       await house.start();
@@ -110,6 +122,23 @@ forEachDatabase((makeDatabase, kind) => {
       beWell();
       await becomesMp3(recording!, 6 * minute);
       assert.equal((await house.status()).health, 'ok');
+    });
+
+    it('many calls end at once, no more are converted at a time than was set, and each in its turn', async () => {
+      const marks = `"$0.running"`;
+      const script = `mkdir -p ${marks}; touch ${marks}/$$; ls ${marks} | wc -l >> "$0.counts"
+ffmpeg "$@"; status=$?; rm ${marks}/$$; exit $status`;
+      await open(script, { convert: { workers: 2, timeoutMs: 20_000 } });
+      const calls = [];
+      for (let serial = 1; serial <= 6; serial++) {
+        const own = `/var/spool/asterisk/monitor/${serial}.wav`;
+        house.write(own, beep);
+        calls.push(await house.end({ path: own, serial }));
+      }
+      for (const call of calls) await house.untilAll(call, 'ready');
+      const counts = readFileSync(`${program}.counts`, 'utf8').trim().split('\n').map(Number);
+      assert.equal(counts.length, 6);
+      assert.equal(Math.max(...counts), 2);
     });
 
     it('the service ends in the middle of a conversion, the next start does it again', async () => {

@@ -58,6 +58,17 @@ describe('the search for a recording', () => {
     assert.equal(await contentOf(finderWith({ timeZone: 'Europe/Moscow' }), 'named.wav'), 'sound');
   });
 
+  it('knows where Asterisk puts a name without a folder, and FreePBX one of the day', async () => {
+    put('monitor/bare name.wav', 'bare');
+    put('monitor/sub/ж.wav', 'sub');
+    put('monitor/2026/11/21/in-7000001-79161110002-20261121-233000-1795736496.0.wav', 'of the day');
+    const finder = finderWith();
+    assert.equal(await contentOf(finder, 'bare name.wav'), 'bare');
+    assert.equal(await contentOf(finder, 'sub/ж.wav'), 'sub');
+    assert.equal(await contentOf(finder, 'in-7000001-79161110002-20261121-233000-1795736496.0.wav'), 'of the day');
+    assert.equal(await contentOf(finder, '../../secret.wav'), null);
+  });
+
   it('finds what nobody announced by its template, whatever names and numbers hold', async () => {
     const { call, conversations } = readRecordings({ path: null, startedAt: at });
     const [{ conversation }] = conversations as [(typeof conversations)[number]];

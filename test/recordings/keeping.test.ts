@@ -1,6 +1,6 @@
 /** How long recordings are kept, and where: rules, quota, originals, the archive, and being forgotten. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import S3rver from 's3rver';
 import type { Call } from '../../src/core/call.ts';
@@ -213,6 +213,32 @@ forEachDatabase((makeDatabase, kind) => {
         assert.equal((await house.play(archived!)).status, 200);
         assert.deepEqual(await house.recordings.door.forgetNumber('+79161110002'), { removed: 1 });
         assert.equal(objects(folder).length, 0);
+      });
+
+      onSqlite('is heard while it is moved there, also where nothing else of it is left', async () => {
+        await open({});
+        await startStorage(join(house.folder, 's3'));
+        const { call, recording, path } = await record({ serial: 1, hertz: 700, seconds: 2 });
+        await restart(archive());
+        rmSync(house.placeOf(path));
+        house.clock.advance(2 * day);
+        const types = new Set<string | null>();
+        const listening = until(
+          async () => {
+            types.add((await house.play(recording)).type);
+            return !existsSync(fileOf(recording));
+          },
+          { what: 'the recording was moved' },
+        );
+        await house.recordings.stop();
+        await house.recordings.start();
+        await listening;
+        types.add((await house.play(recording)).type);
+        assert.deepEqual([...types], ['audio/mpeg']);
+        assert.deepEqual(
+          (await house.of(call)).map(({ state, mp3 }) => [state, mp3!.isArchived]),
+          [['ready', true]],
+        );
       });
 
       onSqlite('that refuses or is away, it stays here and the status says so', async () => {

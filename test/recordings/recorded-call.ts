@@ -31,6 +31,8 @@ export interface RecordedCallOptions {
   readonly client?: string;
   /** Seconds after the start at which the recording begins; 0. */
   readonly recordedFrom?: number;
+  /** Seconds at which the recording is stopped and at which it is taken up again; without options: over AMI. */
+  readonly pauses?: readonly { readonly from: number; readonly to: number; readonly options: string | null }[];
   /** Further files, announced on the employee's own channel of the first talk. */
   readonly ownFiles?: readonly string[];
 }
@@ -53,6 +55,14 @@ export function recordedEvents(options: RecordedCallOptions): { linkedId: string
   const caller = { uniqueId: linkedId, channel };
   const end = Math.max(...talks.map(({ to }) => to));
   const started = { type: 'started' as const, context: 'in', callerName: '', accountCode: '' };
+  const monitor = (seconds: number, app: string, args: string): PbxEvent => ({
+    ...head(seconds, caller),
+    type: 'app',
+    app,
+    args,
+    context: 'in',
+    exten: '7000001',
+  });
   const events: PbxEvent[] = [
     {
       ...head(0, caller),
@@ -64,17 +74,17 @@ export function recordedEvents(options: RecordedCallOptions): { linkedId: string
     ...(path === null
       ? []
       : ([
-          {
-            ...head(recordedFrom, caller),
-            type: 'app',
-            app: 'MixMonitor',
-            args: `${path},${options.options ?? ''}`,
-            context: 'in',
-            exten: '7000001',
-          },
+          monitor(recordedFrom, 'MixMonitor', `${path},${options.options ?? ''}`),
           { ...head(recordedFrom, caller), type: 'recording', path },
         ] as PbxEvent[])),
   ];
+  for (const pause of options.pauses ?? []) {
+    events.push(
+      monitor(pause.from, 'StopMixMonitor', ''),
+      ...(pause.options === null ? [] : [monitor(pause.to, 'MixMonitor', `${path},${pause.options}`)]),
+      { ...head(pause.to, caller), type: 'recording', path: path! },
+    );
+  }
   talks.forEach((talk, index) => {
     const phone = {
       uniqueId: `${Math.floor(startMs / 1000)}.${serial * 100 + index + 1}`,

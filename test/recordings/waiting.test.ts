@@ -59,7 +59,13 @@ forEachDatabase((makeDatabase, kind) => {
       const [waiting] = await house.of(call);
       const page = await house.play(waiting!);
       assert.equal(page.status, 503);
+      assert.equal(page.type, 'text/html; charset=utf-8');
       assert.match(page.body.toString(), /not ready yet/);
+      for (const method of ['GET', 'HEAD']) {
+        const { status, headers } = await fetch(house.linkOf(waiting!), { method });
+        const seconds = Number(headers.get('retry-after'));
+        assert.ok(status === 503 && seconds >= 2 && seconds <= 300, `${status} ${seconds}`);
+      }
       house.clock.advance(12 * minute);
       await until(async () => (await house.of(call))[0]!.dueAt!.getTime() > house.clock.now().getTime(), {
         between: () => house.nudge(call),

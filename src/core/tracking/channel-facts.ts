@@ -34,6 +34,14 @@ export interface AppRun {
   readonly isLive: boolean;
 }
 
+/** A file of this channel's sound. */
+export interface RecordingTold {
+  readonly at: number;
+  readonly path: string;
+  /** Every moment at which it was told of, in order: at its start, and where it is taken up again. */
+  readonly startedAt: readonly number[];
+}
+
 export interface ChannelFacts {
   /** The uniqueid; the channel's name as long as only that is known. */
   readonly id: string;
@@ -60,7 +68,7 @@ export interface ChannelFacts {
   readonly forward: Said<string> | null;
   readonly marks: readonly BridgeMark[];
   readonly apps: readonly AppRun[];
-  readonly recordings: readonly { readonly at: number; readonly path: string }[];
+  readonly recordings: readonly RecordingTold[];
   readonly variables: Readonly<Record<string, Said<string>>>;
   /** The uniqueid of the channel that this one picked up. */
   readonly pickedUp: string | null;
@@ -205,7 +213,12 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
     case 'app': {
       const isLive = event.origin === 'ami';
       // The same work told twice, by AMI and CEL or by each CEL row while it goes on, is one run.
-      const known = named.apps.find((run) => run.app === event.app && run.args === event.args);
+      const known = named.apps.find(
+        (run) =>
+          run.app === event.app &&
+          run.args === event.args &&
+          (!isMomentary(run.app) || Math.abs(run.at - event.at) < sameMomentMs),
+      );
       if (known === undefined) {
         const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive };
         return { ...named, apps: insertByTime(named.apps, run) };
@@ -216,7 +229,9 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
       return { ...named, apps: insertByTime(rest, { ...known, at, isLive: known.isLive || isLive }) };
     }
     case 'recording':
-      return change(named, { recordings: addRecording(named.recordings, { at: event.at, path: event.path }) });
+      return change(named, {
+        recordings: addRecording(named.recordings, { at: event.at, path: event.path, startedAt: [event.at] }),
+      });
     case 'variable':
       // Marks are set once; where one is set again, the first word stays whatever the order of arrival.
       if (event.value === '') return named;
@@ -259,21 +274,22 @@ function change(channel: ChannelFacts, fields: Partial<ChannelFacts>): ChannelFa
 }
 
 /** A file is told once with its folder and once as the dialplan named it; the fuller name stays. */
-function addRecording(
-  known: ChannelFacts['recordings'],
-  told: { at: number; path: string },
-): ChannelFacts['recordings'] {
+function addRecording(known: readonly RecordingTold[], told: RecordingTold): readonly RecordingTold[] {
   if (told.path === '') return known;
   const same = known.find((other) => isSameFile(other.path, told.path));
   if (same === undefined) return insertByTime(known, told);
-  const at = Math.min(same.at, told.at);
   const path = told.path.length > same.path.length ? told.path : same.path;
-  if (at === same.at && path === same.path) return known;
+  const startedAt = [...new Set([...same.startedAt, ...told.startedAt])].sort((a, b) => a - b);
+  if (path === same.path && startedAt.length === same.startedAt.length) return known;
   return insertByTime(
     known.filter((other) => other !== same),
-    { at, path },
+    { at: startedAt[0]!, path, startedAt },
   );
 }
+/** A recording may be stopped and taken up again any number of times with the same words. */
+const isMomentary = (app: string) => /^(?:stop)?mixmonitor$/i.test(app);
+/** Of one run told twice; people who stop a recording and go on take longer. */
+export const sameMomentMs = 1_000;
 const isSameFile = (a: string, b: string) => a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
 
 /** One channel out of what is known under its name alone and what is known under its uniqueid. */

@@ -320,6 +320,10 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
       exten: m.get('Exten') || m.get('Extension'),
     });
   },
+  /** Comes with StopMixMonitor in the dialplan, and alone where the recording was stopped over AMI. */
+  MixMonitorStop(m, moment, events) {
+    events.push({ ...headOf(m, moment), type: 'app', app: 'StopMixMonitor', args: '', context: '', exten: '' });
+  },
   VarSet(m, moment, events) {
     const variable = plainName(m.get('Variable'));
     const head = headOf(m, moment);

@@ -261,6 +261,12 @@ describe('AMI events', () => {
     });
   });
 
+  it('tell that a recording was stopped over AMI, as if the dialplan had done it', () => {
+    assert.deepEqual(one('MixMonitorStop', channel), [
+      { ...head, type: 'app', app: 'StopMixMonitor', args: '', context: '', exten: '' },
+    ]);
+  });
+
   it('that are translated pass the filters sent to Asterisk, and of variables only ours', () => {
     const passes = (event: Record<string, string>) =>
       eventFilters.some((filter) => new RegExp(filter, 's').test(amiMessage(event)));
@@ -269,6 +275,7 @@ describe('AMI events', () => {
     assert.ok(passes({ Event: 'VarSet', ...channel, Variable: '__RL_REQUEST_ID', Value: '1' }));
     assert.ok(!passes({ Event: 'VarSet', ...channel, Variable: 'SIPCALLID', Value: '1' }));
     assert.ok(!passes({ Event: 'RTCPSent' }));
+    assert.ok(passes({ Event: 'MixMonitorStop', ...channel }));
     assert.ok(eventFilters.every((filter) => filter.length < 1000));
   });
 });

@@ -36,6 +36,8 @@ export interface LabOptions {
   readonly name?: string;
   /** A folder whose `*.conf` files, or file names with their texts, are put into `ringledger.d/`. */
   readonly generatedDialplan?: string | Readonly<Record<string, string>>;
+  /** What the phones talk to the PBX in; `alaw,ulaw` by default, which for all calls comes to `alaw`, as on the trunk. */
+  readonly phoneCodecs?: string;
   /** Leaves out the lab's own click-to-call contexts, for generated ones of the same names. */
   readonly withoutClickToCallContexts?: boolean;
   /** Context that calls from the trunk enter; `from-provider` by default. */
@@ -102,6 +104,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
             technology: options.technology ?? 'PJSIP',
             trunkContext: options.trunkContext ?? 'from-provider',
             phonesContext: options.phonesContext ?? 'lab-phones',
+            phoneCodecs: options.phoneCodecs ?? 'alaw,ulaw',
             withoutClickToCallContexts: options.withoutClickToCallContexts ?? false,
             files: options.pbxFiles ?? {},
           }),

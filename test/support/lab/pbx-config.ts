@@ -65,6 +65,7 @@ export interface PbxOptions {
   readonly trunkContext: string;
   /** Context that calls from the phones enter. */
   readonly phonesContext: string;
+  readonly phoneCodecs: string;
   /** Leaves out the hand-written click-to-call contexts, for generated ones of the same names. */
   readonly withoutClickToCallContexts: boolean;
   /** Further files for the configuration folder; they win over those made here. */
@@ -289,7 +290,7 @@ context=${options.phonesContext}
 aors=${extension}
 callerid="${names[extension]}" <${extension}>
 disallow=all
-allow=alaw,ulaw
+allow=${options.phoneCodecs}
 direct_media=no
 dtmf_mode=rfc4733
 call_group=1
@@ -347,6 +348,8 @@ type=friend
 host=dynamic
 context=${options.phonesContext}
 callerid="${names[extension]}" <${extension}>
+disallow=all
+allow=${options.phoneCodecs}
 callgroup=1
 pickupgroup=1
 mailbox=${extension}@default
