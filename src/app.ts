@@ -120,7 +120,6 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         staff: () => directory.all(),
       });
       undo.push(() => built.adapter.close?.());
-      undo.push(() => built.adapter.close?.());
       return { entry, ...built, mirror: new ContactMirror() };
     });
     const book = crms.find((crm) => crm.book !== undefined)?.book ?? null;

@@ -1,11 +1,12 @@
 /** `ringledger rebuild`: makes the records of stored calls anew from their stored events, after the rules or the program changed. */
+import { existsSync } from 'node:fs';
 import { createNumbering, createScreen, readRules } from '../installation/foundations.ts';
 import type { CallChange } from '../core/ports.ts';
 import { recordScreened, stateFromEvents } from '../core/tracking/call-tracker.ts';
 import { createCallStore } from '../storage/call-store.ts';
 import { openDatabase } from '../storage/connection.ts';
 import { migrateDatabase } from '../storage/migrate.ts';
-import { UserFault, type AddCommand } from './context.ts';
+import { exitCodes, UserFault, type AddCommand } from './context.ts';
 import { systemClock } from './quiet-log.ts';
 
 interface Options {
@@ -27,10 +28,14 @@ export const addRebuildCommand: AddCommand = (program, context) => {
     .action(async ({ from, call: linkedId, dryRun }: Options) => {
       const { config } = context.loadConfig();
       const fromAt = from === undefined ? null : Date.parse(from);
-      if (Number.isNaN(fromAt)) throw new UserFault(`--from: '${from}' is no time`);
+      if (Number.isNaN(fromAt)) throw new UserFault(`--from: '${from}' is no time`, exitCodes.usage);
+      const { storage } = config;
+      // It must not be made here: perhaps by another user than the service's.
+      if (storage.kind === 'sqlite' && !existsSync(storage.path))
+        throw new UserFault(`There is no database ${storage.path} yet; the service makes it at its first start.`);
       const { plan } = createNumbering(config);
       const screen = createScreen(readRules(config, config.registration, plan).lists);
-      const database = await openDatabase(config.storage);
+      const database = await openDatabase(storage);
       try {
         await migrateDatabase(database);
         const store = createCallStore({ database, crms: [], settleMs: 0, clock: systemClock });
