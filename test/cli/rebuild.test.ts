@@ -118,7 +118,8 @@ describe('ringledger rebuild', function () {
         numbers: labNumbering([]),
         clock,
       });
-      for (let extension = 101; extension <= 130; extension++)
+      // The phones of the stories, the last thirteen in a queue.
+      for (const extension of [101, 102, 103, 104, ...Array.from({ length: 13 }, (_, index) => 151 + index)])
         await book!.addEmployee({
           name: `${extension}`,
           email: null,
