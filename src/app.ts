@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { AgiServer } from '../agi/server.ts';
 import { createRoutes, type AgiHandler } from '../agi/routes.ts';
-import { toAscii } from '../agi/transliterate.ts';
 import { localTokenFile, type Config } from './config.ts';
 import type { Call } from './core/call.ts';
 import { CallerLookup } from './core/caller-lookup.ts';
@@ -119,7 +118,6 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         publicUrl: config.http.publicUrl,
         staff: () => directory.all(),
       });
-      undo.push(() => built.adapter.close?.());
       undo.push(() => built.adapter.close?.());
       return { entry, ...built, mirror: new ContactMirror() };
     });
@@ -331,6 +329,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       monotonicMs,
       log,
     });
+    const { template, transliterate } = config.callerName;
     const lookup = new CallerLookup(
       {
         search,
@@ -348,7 +347,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         deadlineMs: config.distribution.deadlineMs,
         hookMs: config.distribution.hookMs,
         policy: config.distribution,
-        name: { template: config.callerName.template, transliterate: config.callerName.transliterate ? toAscii : null },
+        name: { template, transliterate: transliterate ? (await import('../agi/transliterate.ts')).toAscii : null },
       },
     );
     const nameOfCaller = async (number: string): Promise<string | null> => {

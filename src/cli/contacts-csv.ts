@@ -114,6 +114,8 @@ function parseRecords(text: string): Line[] {
       delimiter,
       info: true,
       relax_column_count: true,
+      // ООО "Ромашка" stands unprotected in many a list that people keep.
+      relax_quotes: true,
       skip_empty_lines: true,
       trim: true,
       max_record_size: 100_000,

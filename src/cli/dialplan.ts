@@ -70,8 +70,9 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
       .description('check the files, everything they go to, and whether Asterisk includes them')
       .action(async () => {
         const settings = parts.readSettings(context);
-        const findings = await withControl(parts, context, (control) =>
-          checkAll(settings, rendered(settings), control),
+        const files = rendered(settings);
+        const findings = await withControl(parts, context, { isNeeded: false }, (asked) =>
+          checkAll(settings, files, asked),
         );
         report(findings, context);
         if (findings.some(({ level }) => level === 'error')) context.setExitCode(exitCodes.failed);
@@ -86,9 +87,9 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
       .action(async (options: { force?: boolean; reload: boolean }) => {
         const settings = parts.readSettings(context);
         const files = rendered(settings);
-        await withControl(parts, context, async (control) => {
-          const known = options.reload ? requireControl(control) : null;
-          const findings = await checkAll(settings, files, control);
+        await withControl(parts, context, { isNeeded: options.reload }, async (asked) => {
+          const known = options.reload ? requireControl(asked.control) : null;
+          const findings = await checkAll(settings, files, asked);
           report(findings, context);
           const isFaulty = findings.some(({ level, file }) => level === 'error' && file !== null);
           if (isFaulty) throw new UserFault('Nothing was changed.');
@@ -115,7 +116,7 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
           if (versions.length === 0) context.print('No versions are kept yet.');
           return;
         }
-        await withControl(parts, context, async (control) => {
+        await withControl(parts, context, { isNeeded: options.reload }, async ({ control }) => {
           const installation = installationOf(settings, options.reload ? requireControl(control) : null);
           const choice = { isForced: options.force === true, version: version ?? null };
           const applied = await explained(() => rollBackDialplan(installation, choice));
@@ -153,14 +154,29 @@ function requireControl(control: DialplanControl | null): DialplanControl {
   );
 }
 
+/** Asterisk, where it can be asked; else why not, when there should be one. */
+interface Asked {
+  readonly control: DialplanControl | null;
+  readonly fault: string | null;
+}
+
+/** Where Asterisk is not needed, one that does not answer is no reason to stop. */
 async function withControl<T>(
   parts: DialplanCommandParts,
   context: CliContext,
-  action: (control: DialplanControl | null) => Promise<T>,
+  { isNeeded }: { readonly isNeeded: boolean },
+  action: (asked: Asked) => Promise<T>,
 ): Promise<T> {
-  const opened = await parts.openControl(context);
+  let opened: OpenedControl | null = null;
+  let fault: string | null = null;
   try {
-    return await action(opened?.control ?? null);
+    opened = await parts.openControl(context);
+  } catch (error) {
+    if (isNeeded || !(error instanceof UserFault)) throw error;
+    fault = error.message;
+  }
+  try {
+    return await action({ control: opened?.control ?? null, fault });
   } finally {
     await opened?.close();
   }
@@ -176,13 +192,23 @@ const installationOf = ({ config }: DialplanSettings, control: DialplanControl |
 async function checkAll(
   settings: DialplanSettings,
   files: readonly RenderedFile[],
-  control: DialplanControl | null,
+  { control, fault }: Asked,
 ): Promise<Finding[]> {
   const { config } = settings;
   const edited = (await explained(async () => readFolder(config.folder))).filter(({ state }) => state !== 'generated');
   return [
     ...checkSyntax(files),
     ...(await checkTargets(files, control)),
+    ...(fault === null
+      ? []
+      : [
+          {
+            level: 'warning',
+            message: `Asterisk cannot be asked, so what is the owner's was not looked at: ${fault}`,
+            file: null,
+            line: null,
+          } as const,
+        ]),
     ...checkInclude(placeOfDialplan(config)),
     ...edited.map(({ name, state }): Finding => {
       const what = state === 'edited' ? 'was changed by hand' : 'is not ours';

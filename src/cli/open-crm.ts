@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { crmKinds, type BuiltCrm } from '../crm/index.ts';
 import { createNumbering } from '../installation/foundations.ts';
 import { openDatabase } from '../storage/connection.ts';
+import { migrateDatabase } from '../storage/migrate.ts';
 import { systemClock } from './quiet-log.ts';
 
 /** Works with one configured CRM beside the service, and closes what it opened. */
@@ -17,6 +18,7 @@ export async function withCrm<Result>(
   const isThere = storage.kind !== 'sqlite' || existsSync(storage.path);
   const database = await openDatabase(isThere ? storage : { ...storage, path: ':memory:' });
   try {
+    if (!isThere) await migrateDatabase(database);
     const crm = crmKinds[entry.kind].create(entry.settings, {
       name: entry.name,
       db: database.knex,

@@ -1,11 +1,17 @@
 /** `ringledger rebuild`: makes the records of stored calls anew from their stored events, after the rules or the program changed. */
+import { existsSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { Call } from '../core/call.ts';
 import { createNumbering, createScreen, readRules } from '../installation/foundations.ts';
+import type { Config } from '../config.ts';
 import type { CallChange } from '../core/ports.ts';
 import { recordScreened, stateFromEvents } from '../core/tracking/call-tracker.ts';
 import { createCallStore } from '../storage/call-store.ts';
-import { openDatabase } from '../storage/connection.ts';
+import { crmKinds } from '../crm/index.ts';
+import { openDatabase, type Database } from '../storage/connection.ts';
+import { readCalls } from '../storage/read-calls.ts';
 import { migrateDatabase } from '../storage/migrate.ts';
-import { UserFault, type AddCommand } from './context.ts';
+import { exitCodes, UserFault, type AddCommand } from './context.ts';
 import { systemClock } from './quiet-log.ts';
 
 interface Options {
@@ -27,12 +33,18 @@ export const addRebuildCommand: AddCommand = (program, context) => {
     .action(async ({ from, call: linkedId, dryRun }: Options) => {
       const { config } = context.loadConfig();
       const fromAt = from === undefined ? null : Date.parse(from);
-      if (Number.isNaN(fromAt)) throw new UserFault(`--from: '${from}' is no time`);
-      const { plan } = createNumbering(config);
+      if (Number.isNaN(fromAt)) throw new UserFault(`--from: '${from}' is no time`, exitCodes.usage);
+      const { storage } = config;
+      // It must not be made here: perhaps by another user than the service's.
+      if (storage.kind === 'sqlite' && !existsSync(storage.path))
+        throw new UserFault(`There is no database ${storage.path} yet; the service makes it at its first start.`);
+      const numbering = createNumbering(config);
+      const { plan } = numbering;
       const screen = createScreen(readRules(config, config.registration, plan).lists);
-      const database = await openDatabase(config.storage);
+      const database = await openDatabase(storage);
       try {
         await migrateDatabase(database);
+        await addCrmEmployees(config, numbering, database);
         const store = createCallStore({ database, crms: [], settleMs: 0, clock: systemClock });
         let lastId = 0;
         let seen = 0;
@@ -48,6 +60,14 @@ export const addRebuildCommand: AddCommand = (program, context) => {
           );
           if (rows.length === 0) break;
           lastId = rows.at(-1)!.id;
+          const stand = new Map(
+            (
+              await readCalls(
+                database.knex,
+                rows.map((row) => row.id),
+              )
+            ).map(({ call }) => [keyOf(call), call]),
+          );
           const changes: CallChange[] = [];
           for (const source of new Set(rows.map((row) => row.source))) {
             const ids = rows.filter((row) => row.source === source).map((row) => row.linked_id);
@@ -55,11 +75,10 @@ export const addRebuildCommand: AddCommand = (program, context) => {
               seen++;
               const made = recordScreened(stateFromEvents(stored), plan, screen);
               if (made === null) continue;
-              const before = await store.conversation(source, made.conversations[0]?.uniqueId ?? '');
-              if (JSON.stringify(before?.call) === JSON.stringify(made)) continue;
+              const before = stand.get(keyOf(made)) ?? null;
+              if (before !== null && isSame(before, made)) continue;
               changed++;
-              if (dryRun === true)
-                context.print(`${made.linkedId}: ${before?.call.result ?? 'no record'} → ${made.result}`);
+              if (dryRun === true) context.print(`${made.linkedId}: ${before?.result ?? 'no record'} → ${made.result}`);
               else changes.push({ call: made, newEvents: [], absorbed: [], owed: [] });
             }
           }
@@ -71,3 +90,30 @@ export const addRebuildCommand: AddCommand = (program, context) => {
       }
     });
 };
+
+const keyOf = ({ source, linkedId }: Call) => `${source}\n${linkedId}`;
+
+/** Saving never takes a recording away that was found later, so its lack is no difference. */
+function isSame(before: Call, made: Call): boolean {
+  const recordings = new Map(before.conversations.map(({ uniqueId, recording }) => [uniqueId, recording]));
+  const conversations = made.conversations.map((one) => ({
+    ...one,
+    recording: one.recording ?? recordings.get(one.uniqueId) ?? null,
+  }));
+  return isDeepStrictEqual(before, { ...made, conversations });
+}
+
+/** Whose a number is, those who were added in the built-in CRM say as well: without them their calls would be another's. */
+async function addCrmEmployees(
+  config: Config,
+  { directory, plan, configured, withMobile }: ReturnType<typeof createNumbering>,
+  database: Database,
+): Promise<void> {
+  const entry = config.crm.find(({ kind }) => kind === 'local');
+  if (entry === undefined) return;
+  const parts = { name: entry.name, db: database.knex, numbers: plan, clock: systemClock };
+  const { book } = crmKinds.local.create(entry.settings, parts);
+  const ids = new Set(configured.map(({ id }) => id));
+  const added = (await book!.listEmployees()).filter(({ id }) => !ids.has(id));
+  directory.setEmployees([...configured, ...added.map(withMobile)]);
+}

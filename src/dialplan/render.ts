@@ -140,6 +140,9 @@ function runTemplate(file: string, run: () => string): string {
 
 function asTemplateError(file: string, error: unknown): TemplateError {
   if (error instanceof TemplateError) return error;
+  const missing =
+    error instanceof TypeError ? /^Cannot read properties of \w+ \(reading '(.+)'\)$/.exec(error.message) : null;
+  if (missing !== null) return namePathThatEnds(file, missing[1]!);
   if (error instanceof TypeError || error instanceof RangeError) throw error;
   if (error instanceof ValueError)
     return new TemplateError({ file: error.file ?? file, line: error.line }, error.message);
@@ -147,6 +150,19 @@ function asTemplateError(file: string, error: unknown): TemplateError {
   const line = lineNumber ?? Number(/(?:Parse error on line |- )(\d+)/.exec(message)?.[1] ?? Number.NaN);
   const plain = message.replace(/^Parse error on line \d+:\n/, '').replace(/ - \d+:\d+$/, '');
   return new TemplateError({ file, line: Number.isNaN(line) ? null : line }, plain.replaceAll('\n', ' '));
+}
+
+/** Handlebars tells a missing setting by its name, but for one below another that is missing JavaScript does, without a place. */
+function namePathThatEnds(file: string, name: string): TemplateError {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const index = lines.findIndex(
+    (line) => line.includes('{{') && line.split(/[^\w./-]/).some((word) => word.endsWith(`.${name}`)),
+  );
+  const at = { file, line: index === -1 ? null : index + 1 };
+  return new TemplateError(
+    at,
+    `what should have '${name}' is not there; src/dialplan/model.ts tells what a template sees`,
+  );
 }
 
 // ---------------------------------------------------------------- what a template may contain

@@ -1,4 +1,5 @@
-import { statSync, accessSync, constants, type Stats } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
 import { settingOf, type AsteriskConf } from './asterisk-conf.ts';
 import { isYes, readFields, readRepeated, type AsteriskView } from './asterisk-view.ts';
 import { Findings, type Finding } from './finding.ts';
@@ -108,7 +109,11 @@ async function checkCelColumns(view: AsteriskView, findings: Findings): Promise<
   }
   const mapping = conf?.get('mappings')?.[0]?.[1]?.toLowerCase();
   if (mapping === undefined) {
-    findings.error('cel_custom.conf maps no columns, so no file is written.', mend);
+    findings.error(
+      'cel_custom.conf maps no columns, so no file is written.',
+      // Without a mapping the module does not start, and what does not run cannot be reloaded.
+      mend.replace('module reload', 'module load'),
+    );
     return;
   }
   const missing = celColumns.filter((column) => !mapping.includes(column));
@@ -197,7 +202,13 @@ function checkFile(
     accessSync(file, constants.R_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' && processed === 0) {
+    if (code === 'ENOENT' && !existsSync(dirname(file))) {
+      const folder = dirname(file);
+      findings.error(
+        `There is no folder ${folder}, and Asterisk makes none for ${what}.`,
+        `If the name is right: install -d -m 0750 -o asterisk -g asterisk ${folder}`,
+      );
+    } else if (code === 'ENOENT' && processed === 0) {
       findings.warning(
         `${file} does not exist yet; Asterisk has had no call since its start.`,
         'Place a call and run doctor again.',

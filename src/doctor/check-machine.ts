@@ -100,6 +100,20 @@ export async function checkRecordingFolder(folder: string): Promise<Finding[]> {
   return findings.list;
 }
 
+/** Root may read everything. Whether the service may is seen only as the user who owns its folder. */
+export async function checkVantage(seen: {
+  readonly runsAs: number | null;
+  readonly folder: string;
+}): Promise<Finding[]> {
+  const findings = new Findings('rights');
+  if (seen.runsAs !== 0 || !existsSync(seen.folder) || (await stat(seen.folder)).uid === 0) return [];
+  findings.unknown(
+    'This was looked at as root, who may read everything; the service runs as another user.',
+    'Look once as that user, too: runuser -u ringledger -- ringledger doctor',
+  );
+  return findings.list;
+}
+
 const leastFreeBytes = 200 * 1024 * 1024;
 
 /** The folder of an embedded database. Makes nothing: what root makes, the service could not write. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import { withCrm } from '../cli/open-crm.ts';
 import { localTokenFile, type Config, type LoadedConfig } from '../config.ts';
 import type { Clock, Employee, Log } from '../core/ports.ts';
@@ -10,6 +11,7 @@ import { createNumberPlan } from '../numbering/number-plan.ts';
 import type { AsteriskConfig } from '../pbx/asterisk/config.ts';
 import { createControlSession } from '../pbx/asterisk/source.ts';
 import { openDatabase } from '../storage/connection.ts';
+import { checkVantage } from './check-machine.ts';
 import type { ManagerUser } from './check-manager.ts';
 import { createAsteriskView } from './control-view.ts';
 import { Findings, type Finding } from './finding.ts';
@@ -37,7 +39,7 @@ export function createPatient({ loaded, employees, clock, log }: PatientParts): 
     hostName: hostname(),
     agiServers: config.dialplan.agi.servers,
     recordingFolder: config.dialplan.recording.folder,
-    ffmpeg: 'ffmpeg',
+    ffmpeg: config.recordings.convert.program,
     databaseFile: isFile ? storage.path : null,
     secretFiles: [
       ...(file === null ? [] : [{ file, holdsSecrets: loaded.holdsSecrets }]),
@@ -48,6 +50,7 @@ export function createPatient({ loaded, employees, clock, log }: PatientParts): 
     ],
     further: new Map([
       ...(storage.kind === 'postgres' ? [['storage', () => checkDatabase(config)] as const] : []),
+      ['rights', async () => checkVantage({ runsAs: process.getuid?.() ?? null, folder: dirname(tokenFile) })],
       ['dialplan', async () => checkDialplan(config)],
       ...config.crm
         .filter(({ kind }) => kind !== 'local')

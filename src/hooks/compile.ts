@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { build, type Message } from 'esbuild';
+import type { Message } from 'esbuild';
 
 export interface CompiledModule {
   /** One ES module that needs nothing but Node. */
@@ -9,9 +9,18 @@ export interface CompiledModule {
   readonly sources: readonly string[];
 }
 
+/** Loaded with the first hook: most installations have none, and memory is worth more beside a PBX. */
+let compiler: Promise<typeof import('esbuild')> | null = null;
+
+/** Ends the compiler's process; the next hook begins another. */
+export async function stopCompiler(): Promise<void> {
+  await (await compiler)?.stop();
+}
+
 /** Makes one module of a hook in JavaScript or TypeScript and all that it imports. Throws with file, line and column of each fault. */
 export async function compileModule(path: string): Promise<CompiledModule> {
   const folder = dirname(path);
+  const { build } = await (compiler ??= import('esbuild'));
   try {
     const { outputFiles, metafile } = await build({
       entryPoints: [path],

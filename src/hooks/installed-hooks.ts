@@ -1,9 +1,8 @@
 /** The integrators' hooks as the core uses them: always an answer, within the deadline, the core's own where there is no better. */
 import { join } from 'node:path';
-import { stop as stopCompiler } from 'esbuild';
 import { coreBehaviour, hookNames, type HookCall, type HookName, type Hooks } from '../core/hooks.ts';
 import type { Clock, Log, PartStatus } from '../core/ports.ts';
-import { compileModule, stampOf } from './compile.ts';
+import { compileModule, stampOf, stopCompiler } from './compile.ts';
 import { deadlineOf, type HooksConfig } from './config.ts';
 import { environmentOf } from './environment.ts';
 import { contracts } from './contract/contracts.ts';

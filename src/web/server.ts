@@ -56,6 +56,8 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
     routerOptions: { maxParamLength: 200 },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
+    // What does not even get to a route, such as a path that is too long, gets to no hook either.
+    frameworkErrors: (error, _request, reply) => answer(reply.headers(securityHeaders), toWebFault(error)),
   });
   app.server.maxConnections = config.maxConnections;
   app.server.headersTimeout = Math.min(config.requestTimeoutMs, 10_000);

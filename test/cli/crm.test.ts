@@ -75,6 +75,13 @@ describe('ringledger crm', () => {
     assert.equal((await run('crm', 'setup', 'local')).exitCode, 2);
   });
 
+  it('check finds the built-in one in order before the first start, and makes nothing', async () => {
+    const { exitCode, out, err } = await run('crm', 'check', 'local');
+    assert.deepEqual([exitCode, err], [0, '']);
+    assert.match(out, /^warning crm:local: no employees yet/);
+    assert.ok(!existsSync(join(folder, 'data')));
+  });
+
   it('is part of the doctor', async () => {
     const before = await run('doctor', '--json');
     const find = (out: string) =>

@@ -243,6 +243,21 @@ describe('commands that ask the running service', () => {
       );
     });
 
+    it('with quotation marks inside of names are read as they stand', async () => {
+      const book = await openWithBook();
+      write('c.csv', 'name;company;numbers\nАнна;ООО "Ромашка";79161110002\n"Иван";"ЗАО ""Рога""";79161110003\n');
+      const { out, err } = await importFile('c.csv');
+      assert.equal(out, 'created 2, completed 0, unchanged 0, failed 0\n', err);
+      const { items } = await book.listContacts({ sort: 'name', order: 'asc', limit: 50, after: null, text: '' });
+      assert.deepEqual(
+        items.map(({ name, company }) => [name, company]),
+        [
+          ['Анна', 'ООО "Ромашка"'],
+          ['Иван', 'ЗАО "Рога"'],
+        ],
+      );
+    });
+
     it('that are wrong are told with their line, and the others are imported', async () => {
       await openWithBook();
       write('c.csv', `name,numbers\nA,79161110002\n${'x'.repeat(600)},79161110003\nB,79161110004\n`);

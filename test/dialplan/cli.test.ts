@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { runCli } from '../../src/cli/context.ts';
+import { runCli, UserFault } from '../../src/cli/context.ts';
 import { dialplanCommands } from '../../src/cli/dialplan.ts';
 import type { DialplanControl } from '../../src/dialplan/apply.ts';
 import { dialplanConfig } from '../../src/dialplan/config.ts';
@@ -13,6 +13,7 @@ describe('ringledger dialplan', () => {
   let scratch: string;
   let settings: object;
   let hasControl: boolean;
+  let isDown: boolean;
   let closed: number;
   beforeEach(() => {
     scratch = mkdtempSync(join(tmpdir(), 'ringledger-dialplan-cli-'));
@@ -20,6 +21,7 @@ describe('ringledger dialplan', () => {
     writeFileSync(join(scratch, 'asterisk', 'extensions.conf'), '#tryinclude "ringledger.d/*.conf"\n');
     settings = {};
     hasControl = true;
+    isDown = false;
     closed = 0;
   });
   afterEach(() => rmSync(scratch, { recursive: true, force: true }));
@@ -76,8 +78,10 @@ describe('ringledger dialplan', () => {
         }),
         surroundings: { extensions: ['_1XX'], timeZone: 'Europe/Moscow' },
       }),
-      openControl: () =>
-        Promise.resolve(hasControl ? { control, close: () => Promise.resolve(void (closed += 1)) } : null),
+      openControl: async () => {
+        if (isDown) throw new UserFault('No connection to Asterisk.');
+        return hasControl ? { control, close: () => Promise.resolve(void (closed += 1)) } : null;
+      },
     });
     const code = await runCli(['dialplan', ...words], {
       env: {},
@@ -165,6 +169,24 @@ describe('ringledger dialplan', () => {
     assert.match(refused.err, /queues\.conf \(not generated\).*--force/s);
     assert.match(refused.out, /warning: .*queues\.conf is not ours/);
     assert.equal((await run('apply', '--force')).code, 0);
+  });
+
+  it('checks what it can, writes and goes back while Asterisk is down, and reloads nothing', async () => {
+    isDown = true;
+    const checked = await run('check');
+    assert.equal(checked.code, 0, checked.err);
+    assert.match(checked.out, /warning: Asterisk cannot be asked, .*: No connection to Asterisk\./);
+    settings = { inbound: { defaultRoute: 'extension:999' } };
+    assert.match((await run('check')).out, /ringledger-extensions has no extension 999/);
+    settings = {};
+    const reloading = await run('apply');
+    assert.deepEqual([reloading.code, reloading.err], [1, 'No connection to Asterisk.\n']);
+    assert(!existsSync(folder()));
+    assert.match((await run('apply', '--no-reload')).out, /Written: .*Not loaded yet/s);
+    settings = { ringSeconds: 44 };
+    assert.equal((await run('apply', '--no-reload')).code, 0);
+    assert.equal((await run('rollback', '--no-reload')).code, 0);
+    assert.match(readFileSync(join(folder(), 'phones.conf'), 'utf8'), /1\(20,t\)/);
   });
 
   it('says what to do without a control session', async () => {

@@ -108,6 +108,12 @@ describe('the templates of the dialplan', () => {
     }
   });
 
+  it('name the line of a setting whose section is not there either', () => {
+    const error = faultOf('[a]\nexten => s,1,NoOp(x)\n same => n,NoOp({{str installation.name}})\n');
+    assert.equal(error.line, 3);
+    assert.match(error.message, /what should have 'name' is not there/);
+  });
+
   it('name the setting that does not fit', () => {
     const bad = { ...model, groups: [{ ...model.groups[0]!, exten: 'sales)\nexten => s,1,System(id' }] };
     assert.throws(

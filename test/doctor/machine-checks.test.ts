@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import {
   checkRecordingFolder,
   checkSecretFiles,
   checkStorageFolder,
+  checkVantage,
 } from '../../src/doctor/check-machine.ts';
 import { visit, type Patient } from '../../src/doctor/visit.ts';
 import { numberingConfig } from '../../src/numbering/config.ts';
@@ -69,6 +70,15 @@ describe('the doctor looks at the machine', () => {
     assert.equal((await checkStorageFolder(file))[0]!.state, 'warning');
     writeFileSync(join(folder, 'file'), '');
     assert.equal((await checkStorageFolder(join(folder, 'file', 'x.db')))[0]!.state, 'error');
+  });
+
+  it('whether it looks with the eyes of the service', async () => {
+    if (process.getuid!() === 0) chownSync(folder, 65_534, 65_534);
+    const [finding] = await checkVantage({ runsAs: 0, folder });
+    assert.equal(finding!.state, 'unknown');
+    assert.match(finding!.mend!, /^.*runuser -u ringledger -- ringledger doctor$/);
+    assert.deepEqual(await checkVantage({ runsAs: statSync(folder).uid, folder }), []);
+    assert.deepEqual(await checkVantage({ runsAs: 0, folder: join(folder, 'not-yet') }), []);
   });
 
   it('whether secrets are open to everybody', async () => {

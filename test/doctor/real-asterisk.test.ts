@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { EventEmitter } from 'node:events';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -159,6 +159,23 @@ describe('the doctor visits a real Asterisk', function () {
       await lab.pbx.command('module reload cel');
     }
     assert.deepEqual(notInOrder(await checkManager('lab', view, users)), []);
+  });
+
+  it('and finds the folder of CEL missing, which Asterisk never makes', async () => {
+    const folder = outside('cel-custom');
+    renameSync(folder, `${folder}-elsewhere`);
+    try {
+      await (
+        await lab.call({ from: '101', to: '102', givesUpAfterSeconds: 1 })
+      ).ended;
+      assert.ok(!existsSync(folder));
+      assert.deepEqual(
+        (await checkCallRecords('lab', view, files())).filter(({ state }) => state !== 'ok').map(({ mend }) => mend),
+        [`If the name is right: install -d -m 0750 -o asterisk -g asterisk ${folder}`],
+      );
+    } finally {
+      renameSync(`${folder}-elsewhere`, folder);
+    }
   });
 
   it('and knows its phones', async () => {

@@ -369,6 +369,20 @@ describe('the web server', () => {
       assert.equal((await post('reason=x', 'application/x-www-form-urlencoded')).status, 415);
       assert.equal((await post('[]')).status, 400);
     });
+
+    it('to paths that no route can have look like all others', async () => {
+      await open();
+      for (const [path, status] of [
+        [`/cid/${'9'.repeat(300)}`, 414],
+        ['/cid/%E0%A4%A', 400],
+      ] as const) {
+        const response = await house.request(path);
+        assert.equal(response.status, status);
+        assert.equal(response.headers.get('cache-control'), 'no-store');
+        const { error } = (await response.json()) as { error: { code?: string } };
+        assert.equal(error.code, 'bad_request');
+      }
+    });
   });
 
   describe('under pressure', () => {

@@ -240,7 +240,8 @@ export function createCrmLoop(options: CrmLoopOptions): CrmLoop {
         return { part, health: 'error', message: `The database does not answer: ${storeFailure}`, ...details };
       }
       if (pauseReason !== null) {
-        return { part, health: 'error', message: `Paused: ${pauseReason}. Renew access, then resume it.`, ...details };
+        const message = `Paused: ${pauseReason}. When that is settled: ringledger deliveries resume ${crm}`;
+        return { part, health: 'error', message, ...details };
       }
       if (crmFailure !== null) {
         const health = gate.isDown ? 'error' : 'warning';
