@@ -113,8 +113,7 @@ export function createDialplanDoor(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): DialplanDoor {
   const withControl = async <T>(action: (control: DialplanControl | null) => Promise<T>): Promise<T> => {
-    let opened: OpenedControl | null;
-    opened = await openControl(config(), { clock, log });
+    const opened: OpenedControl | null = await openControl(config(), { clock, log });
     try {
       return await action(opened?.control ?? null);
     } finally {
@@ -133,8 +132,8 @@ export function createDialplanDoor(
       const message = explainApplyFault(error);
       if (message === null) throw error;
       const state = error instanceof ApplyFailed ? (error.isRolledBack ? 'put_back' : 'not_loaded') : 'refused';
-      const holdsForeign = error instanceof ApplyRefused && editedFiles(config()).length > 0;
-      return { ...nothingDone, state, message: forPeople(message), needsForce: holdsForeign };
+      const needsForce = error instanceof ApplyRefused && error.isAboutForeignFiles;
+      return { ...nothingDone, state, message: forPeople(message), needsForce };
     }
   };
   const toOutcome = (applied: Applied, findings: readonly Finding[] = []): DialplanOutcome => ({
