@@ -82,8 +82,8 @@ describe('settings, set-up and dialplan in a browser', function () {
 
   it('shows a fault beside its field and at its line, and saves nothing as long as it stands', async () => {
     await open('settings?section=http');
-    await page.getByLabel('cidDeadlineMs').fill('7');
-    await page.getByLabel('cidDeadlineMs').press('Enter');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).fill('7');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).press('Enter');
     await page.locator('.setting-fault').getByText('too small').waitFor();
     const button = page.getByRole('button', { name: 'See the difference and save' });
     assert.equal(await button.isDisabled(), true);
@@ -105,7 +105,7 @@ describe('settings, set-up and dialplan in a browser', function () {
     await page.getByText('with it nothing is saved').waitFor({ state: 'hidden' });
     await page.getByRole('button', { name: 'Forms' }).click();
     await page.getByRole('link', { name: 'Calls', exact: true }).nth(1).click();
-    assert.equal(await page.getByLabel('internal').inputValue(), 'drop');
+    assert.equal(await page.getByLabel('internal', { exact: true }).inputValue(), 'drop');
     assert.match(await save(), /\+# typed\n\+calls:\n\+  internal: drop/);
     assert.match(onDisk(), /# typed\ncalls:\n {2}internal: drop/);
   });
@@ -164,7 +164,7 @@ describe('settings, set-up and dialplan in a browser', function () {
   it('does not let a setting be changed that the environment decides', async () => {
     await open('settings?section=log');
     await page.getByText('RINGLEDGER_LOG_LEVEL decides this').waitFor();
-    assert.equal(await page.getByLabel('level').isDisabled(), true);
+    assert.equal(await page.getByLabel('level', { exact: true }).isDisabled(), true);
   });
 
   it('goes back to a version after a look at the difference', async () => {
@@ -178,6 +178,7 @@ describe('settings, set-up and dialplan in a browser', function () {
 
   it('says so when somebody else changed the file meanwhile', async () => {
     await open('settings?section=installation');
+    await page.getByLabel('country', { exact: true }).waitFor();
     writeFileSync(service.configFile, `${onDisk()}# by hand\n`);
     await page.getByLabel('country', { exact: true }).fill('KZ');
     await page.getByLabel('country', { exact: true }).press('Enter');

@@ -203,7 +203,7 @@ function Control({ context, schema, path, form, written, id, isLocked, inEffect 
       );
     default:
       return (
-        <button id={id} onClick={() => context.showText(path)}>
+        <button aria-label={`${t('settings.editText')}: ${formatPath(path)}`} onClick={() => context.showText(path)}>
           {t(written === undefined || written === null ? 'settings.writeText' : 'settings.editText')}
         </button>
       );
@@ -223,6 +223,8 @@ function Secret(props: FieldProps & { readonly written: unknown; readonly id: st
       : showPlain(written) !== null
         ? t('settings.secret.set')
         : t('settings.secret.unset');
+  const isSet = file !== null || showPlain(written) !== null;
+  const action = t(isSet ? 'settings.secret.replace' : 'settings.secret.write');
   if (isTyping) {
     return (
       <form
@@ -244,10 +246,10 @@ function Secret(props: FieldProps & { readonly written: unknown; readonly id: st
   }
   return (
     <div class="row">
-      <span class={file !== null || showPlain(written) !== null ? 'badge good' : 'badge'}>{state}</span>
+      <span class={isSet ? 'badge good' : 'badge'}>{state}</span>
       {!isLocked && (
-        <button id={id} onClick={() => setTyping(true)}>
-          {t(file !== null || showPlain(written) !== null ? 'settings.secret.replace' : 'settings.secret.write')}
+        <button aria-label={`${action}: ${formatPath(path)}`} onClick={() => setTyping(true)}>
+          {action}
         </button>
       )}
     </div>

@@ -73,7 +73,7 @@ export function YamlEditor(props: {
           look,
           // Tab leaves the editor, as it leaves every field: who has no mouse must get out again.
           keymap.of([...defaultKeymap, ...historyKeymap]),
-          EditorView.contentAttributes.of({ 'aria-label': latest.current.label, spellcheck: 'false' }),
+          EditorView.contentAttributes.of({ 'aria-label': latest.current.label, spellcheck: 'false', tabindex: '0' }),
           EditorState.readOnly.of(latest.current.isReadOnly),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { DialplanFinding, DialplanOutcome, DialplanPreview, DialplanVersion } from '../../ports.ts';
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
@@ -51,6 +51,7 @@ export function DialplanWork({ onApplied }: { readonly onApplied?: () => void })
       setChecking(false);
     }
   };
+  const next = useRef<Wish | null>(null);
   const carryOut = async ({ path, version, isForced }: Wish) => {
     const body = path === 'dialplan/apply' ? { isForced } : { version, isForced };
     const done = await ask<DialplanOutcome>(path, { method: 'POST', body });
@@ -59,8 +60,8 @@ export function DialplanWork({ onApplied }: { readonly onApplied?: () => void })
     preview.reload();
     versions.reload();
     if (done.state === 'applied') onApplied?.();
-    // Asked again, with the names of what would be replaced.
-    else if (done.needsForce) queueMicrotask(() => setWish({ path, version, isForced: true }));
+    // Asked again once this question is closed, with the names of what would be replaced.
+    else if (done.needsForce) next.current = { path, version, isForced: true };
   };
   const isFirst = versions.value?.items.every(({ isInForce }) => isInForce) ?? true;
 
@@ -141,7 +142,10 @@ export function DialplanWork({ onApplied }: { readonly onApplied?: () => void })
                 key={String(wish.isForced)}
                 wish={wish}
                 edited={edited.map(({ name }) => name)}
-                onClose={() => setWish(null)}
+                onClose={() => {
+                  setWish(next.current);
+                  next.current = null;
+                }}
                 onAgree={() => carryOut(wish)}
               />
             )}
