@@ -35,7 +35,10 @@ import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracke
 import { crmKinds } from './crm/index.ts';
 import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
-import { examineInstallation, previewDialplan } from './installation/views.ts';
+import { createDialplanDoor } from './installation/dialplan.ts';
+import { createSettings, type SettingsOrigin } from './installation/settings.ts';
+import { createSetup } from './installation/setup.ts';
+import { examineInstallation } from './installation/views.ts';
 import { createNumbering, createScreen, readClickToCall, readRules } from './installation/foundations.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { createRecordings } from './recordings/recordings.ts';
@@ -62,6 +65,8 @@ import { createWebServer } from './web/server.ts';
 export interface AppParts {
   readonly log: Log;
   readonly clock?: Clock;
+  /** Absent: from no file, and nobody would start the service again. */
+  readonly origin?: SettingsOrigin;
 }
 
 export interface App {
@@ -391,6 +396,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => hooks.status(),
     ];
     const webUsers = createWebUserStore(database);
+    const stateFolder = dirname(tokenFile);
+    const origin = parts.origin ?? { file: null, env: {}, cwd: stateFolder, restart: null };
+    const settings = createSettings(config, { origin, stateFolder, clock });
     const firstRun = createFirstRun(join(dirname(tokenFile), 'first-run-token'));
     const web = createWebServer({
       config: config.http,
@@ -440,7 +448,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
               text,
             ),
           examine: () => examineInstallation(config, directory.all(), { clock, log }),
-          dialplan: async () => previewDialplan(config),
+          dialplan: createDialplanDoor(settings.current, { clock, log }),
+          settings: settings.door,
+          setup: createSetup({ current: settings.current, stateFolder, clock, log }),
         },
       },
     });

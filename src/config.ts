@@ -110,7 +110,9 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 
-const outline = outlineOf(configSchema);
+/** What may stand where in the file. */
+export const configOutline = outlineOf(configSchema);
+const outline = configOutline;
 
 export interface LoadedConfig {
   readonly config: Config;

@@ -23,11 +23,11 @@ import { addStatusCommand } from './cli/status.ts';
 /** All commands; the only list. */
 const commands: readonly AddCommand[] = [
   createStartCommand({
-    async startService({ config }) {
+    async startService({ config, file }, surroundings) {
       growSlowly();
       // The other commands need not wait for the whole house to load.
       const { createApp } = await import('./app.ts');
-      return createApp(config, { log: createLog(config.log, process.stdout) });
+      return createApp(config, { log: createLog(config.log, process.stdout), origin: { file, ...surroundings } });
     },
     signals: process,
     exit: (code) => process.exit(code),

@@ -2,8 +2,11 @@ import { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config.ts';
 import { ConfigError } from '../config/fault.ts';
 
-/** 0: done. 1: it went wrong, or a check found errors. 2: wrong usage or configuration. 3: the service does not answer. */
-export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const;
+/**
+ * 0: done. 1: it went wrong, or a check found errors. 2: wrong usage or configuration. 3: the service does not answer.
+ * 75: ended to be started again, also by a service manager that lets rest what ended well.
+ */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3, restart: 75 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** A fault that the person at the keyboard can mend: printed as it is, without a stack trace. */

@@ -1,28 +1,21 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createTwoFilesPatch } from 'diff';
-import {
-  applyDialplan,
-  ApplyFailed,
-  ApplyRefused,
-  rollBackDialplan,
-  type Applied,
-  type DialplanControl,
-  type Installation,
-} from '../dialplan/apply.ts';
-import { checkInclude, checkSyntax, checkTargets, includeLine, placeOf, type Finding } from '../dialplan/check.ts';
-import type { DialplanConfig } from '../dialplan/config.ts';
-import { FolderFault, readFolder, withoutHeader } from '../dialplan/files.ts';
+import { applyDialplan, rollBackDialplan, type Applied, type DialplanControl } from '../dialplan/apply.ts';
+import { includeLine, placeOf, type Finding } from '../dialplan/check.ts';
 import { generateDialplan, placeOfDialplan, type DialplanSettings } from '../dialplan/generate.ts';
 import { listVersions } from '../dialplan/history.ts';
-import { TemplateError, type RenderedFile } from '../dialplan/render.ts';
+import type { RenderedFile } from '../dialplan/render.ts';
+import type { OpenedControl } from '../installation/asterisk-control.ts';
+import {
+  checkDialplan,
+  differenceOf,
+  explainApplyFault,
+  installationOf,
+  isFaulty,
+  type Asked,
+} from '../installation/dialplan.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
-
-/** A session that commands Asterisk, for as long as one command of ours runs. */
-export interface OpenedControl {
-  readonly control: DialplanControl;
-  close(): Promise<void>;
-}
+import { systemClock } from './quiet-log.ts';
 
 /** What the commands need of the rest of the program. */
 export interface DialplanCommandParts {
@@ -60,7 +53,7 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
       .option('--exit-code', 'end with 1 when there are differences')
       .action((options: { exitCode?: boolean }) => {
         const settings = parts.readSettings(context);
-        const difference = diffAgainst(settings.config.folder, rendered(settings));
+        const difference = differenceOf(settings.config.folder, rendered(settings));
         context.print(difference === '' ? 'No difference.' : difference);
         if (options.exitCode && difference !== '') context.setExitCode(exitCodes.failed);
       });
@@ -70,9 +63,8 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
       .description('check the files, everything they go to, and whether Asterisk includes them')
       .action(async () => {
         const settings = parts.readSettings(context);
-        const files = rendered(settings);
         const findings = await withControl(parts, context, { isNeeded: false }, (asked) =>
-          checkAll(settings, files, asked),
+          explained(() => checkDialplan(settings, rendered(settings), asked)),
         );
         report(findings, context);
         if (findings.some(({ level }) => level === 'error')) context.setExitCode(exitCodes.failed);
@@ -89,11 +81,10 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
         const files = rendered(settings);
         await withControl(parts, context, { isNeeded: options.reload }, async (asked) => {
           const known = options.reload ? requireControl(asked.control) : null;
-          const findings = await checkAll(settings, files, asked);
+          const findings = await explained(() => checkDialplan(settings, files, asked));
           report(findings, context);
-          const isFaulty = findings.some(({ level, file }) => level === 'error' && file !== null);
-          if (isFaulty) throw new UserFault('Nothing was changed.');
-          const installation = installationOf(settings, known);
+          if (isFaulty(findings)) throw new UserFault('Nothing was changed.');
+          const installation = installationOf(settings, known, systemClock);
           const applied = await explained(() =>
             applyDialplan(files, installation, { isForced: options.force === true }),
           );
@@ -117,7 +108,7 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
           return;
         }
         await withControl(parts, context, { isNeeded: options.reload }, async ({ control }) => {
-          const installation = installationOf(settings, options.reload ? requireControl(control) : null);
+          const installation = installationOf(settings, options.reload ? requireControl(control) : null, systemClock);
           const choice = { isForced: options.force === true, version: version ?? null };
           const applied = await explained(() => rollBackDialplan(installation, choice));
           tellApplied(applied, settings, context);
@@ -130,8 +121,7 @@ function rendered(settings: DialplanSettings): RenderedFile[] {
   try {
     return generateDialplan(settings);
   } catch (error) {
-    if (error instanceof TemplateError) throw new UserFault(error.message);
-    throw error;
+    throw toUserFault(error);
   }
 }
 
@@ -139,12 +129,13 @@ async function explained<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    const isFault = error instanceof ApplyRefused || error instanceof ApplyFailed || error instanceof FolderFault;
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (isFault || code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOSPC')
-      throw new UserFault(message);
-    throw error;
+    throw toUserFault(error);
   }
+}
+
+function toUserFault(error: unknown): unknown {
+  const message = explainApplyFault(error);
+  return message === null ? error : new UserFault(message);
 }
 
 function requireControl(control: DialplanControl | null): DialplanControl {
@@ -152,12 +143,6 @@ function requireControl(control: DialplanControl | null): DialplanControl {
   throw new UserFault(
     'No AMI control user is configured, so Asterisk cannot be told to reload. Configure one, or use --no-reload and reload by hand.',
   );
-}
-
-/** Asterisk, where it can be asked; else why not, when there should be one. */
-interface Asked {
-  readonly control: DialplanControl | null;
-  readonly fault: string | null;
 }
 
 /** Where Asterisk is not needed, one that does not answer is no reason to stop. */
@@ -182,60 +167,6 @@ async function withControl<T>(
   }
 }
 
-const installationOf = ({ config }: DialplanSettings, control: DialplanControl | null): Installation => ({
-  folder: config.folder,
-  historyFolder: config.historyFolder,
-  clock: { now: () => new Date() },
-  control,
-});
-
-async function checkAll(
-  settings: DialplanSettings,
-  files: readonly RenderedFile[],
-  { control, fault }: Asked,
-): Promise<Finding[]> {
-  const { config } = settings;
-  const edited = (await explained(async () => readFolder(config.folder))).filter(({ state }) => state !== 'generated');
-  return [
-    ...checkSyntax(files),
-    ...(await checkTargets(files, control)),
-    ...(fault === null
-      ? []
-      : [
-          {
-            level: 'warning',
-            message: `Asterisk cannot be asked, so what is the owner's was not looked at: ${fault}`,
-            file: null,
-            line: null,
-          } as const,
-        ]),
-    ...checkInclude(placeOfDialplan(config)),
-    ...edited.map(({ name, state }): Finding => {
-      const what = state === 'edited' ? 'was changed by hand' : 'is not ours';
-      return {
-        level: 'warning',
-        message: `${join(config.folder, name)} ${what}; apply will refuse to replace it`,
-        file: null,
-        line: null,
-      };
-    }),
-    ...notesOn(config).map((message): Finding => ({ level: 'note', message, file: null, line: null })),
-  ];
-}
-
-/** What works less than people expect. */
-function notesOn({ variant, trunks, outbound }: DialplanConfig): readonly string[] {
-  if (variant !== 'plain') return [];
-  const notes: string[] = [];
-  if (trunks.length === 0) notes.push('click-to-call cannot reach clients: there is no trunk under dialplan.trunks');
-  if (outbound.length > 0 && !outbound.some(({ pattern }) => /^_?\+/.test(pattern))) {
-    notes.push(
-      'phones show the numbers of clients with a +, and redial dials them so: no pattern under dialplan.outbound begins with +; an example: { pattern: _+7XXXXXXXXXX, trunks: [provider] }',
-    );
-  }
-  return notes;
-}
-
 function report(findings: readonly Finding[], context: CliContext): void {
   for (const finding of findings) context.print(`${finding.level}: ${placeOf(finding)}${finding.message}`);
 }
@@ -253,21 +184,4 @@ function tellApplied(applied: Applied, settings: DialplanSettings, context: CliC
   context.print(
     `Version ${version} in ${settings.config.folder}, included by ${includeLine(placeOfDialplan(settings.config))}`,
   );
-}
-
-function diffAgainst(folder: string, files: readonly RenderedFile[]): string {
-  const present = new Map(readFolder(folder).map(({ name, text }) => [name, withoutHeader(text)]));
-  const wanted = new Map(files.map(({ name, text }) => [name, text]));
-  return [...new Set([...present.keys(), ...wanted.keys()])]
-    .sort()
-    .filter((name) => present.get(name) !== wanted.get(name))
-    .map((name) =>
-      createTwoFilesPatch(
-        present.has(name) ? join(folder, name) : '/dev/null',
-        wanted.has(name) ? `${name} (generated now)` : '/dev/null',
-        present.get(name) ?? '',
-        wanted.get(name) ?? '',
-      ).replace(/^=+\n/, ''),
-    )
-    .join('\n');
 }

@@ -2,7 +2,8 @@ import { employeesOf } from '../config.ts';
 import type { Employee, PartStatus } from '../core/ports.ts';
 import { Findings, type Finding } from '../doctor/finding.ts';
 import { createPatient } from '../doctor/patient.ts';
-import { createControlSession } from '../pbx/asterisk/source.ts';
+import { NoControl, openControl } from '../installation/asterisk-control.ts';
+import { dialplanSettings } from '../installation/dialplan.ts';
 import { UserFault, type CliContext } from './context.ts';
 import type { DialplanCommandParts } from './dialplan.ts';
 import type { DoctorCommandParts } from './doctor.ts';
@@ -11,30 +12,13 @@ import { createServiceClient } from './service-client.ts';
 
 /** What the dialplan commands need, from the configuration. */
 export const dialplanParts: DialplanCommandParts = {
-  readSettings(context) {
-    const { config } = context.loadConfig();
-    return {
-      config: config.dialplan,
-      surroundings: { extensions: config.numbering.extensions, timeZone: config.installation.timezone },
-    };
-  },
+  readSettings: (context) => dialplanSettings(context.loadConfig().config),
   async openControl(context) {
-    // The generated dialplan belongs to the Asterisk of this machine: the first that we may command.
-    const pbx = context.loadConfig().config.pbx.find(({ ami }) => ami?.control != null);
-    const session = pbx === undefined ? null : createControlSession(pbx, { clock: systemClock, log: quietLog });
-    if (session === null) return null;
-    session.start();
     try {
-      await session.command('core show version', 5000);
-    } catch {
-      const { message } = session.status();
-      await session.stop();
-      throw new UserFault(message);
+      return await openControl(context.loadConfig().config, { clock: systemClock, log: quietLog });
+    } catch (error) {
+      throw error instanceof NoControl ? new UserFault(error.message) : error;
     }
-    return {
-      control: { reload: () => session.reloadDialplan(), showContext: (name) => session.showDialplan(name) },
-      close: () => session.stop(),
-    };
   },
 };
 

@@ -11,7 +11,15 @@ export interface RunningService {
 
 export interface StartParts {
   /** Resolves once calls are followed and questions answered. */
-  startService(loaded: LoadedConfig): Promise<RunningService>;
+  startService(
+    loaded: LoadedConfig,
+    surroundings: {
+      readonly env: NodeJS.ProcessEnv;
+      readonly cwd: string;
+      /** Stops in order and ends so that systemd starts the service again; null: there is no systemd. */
+      readonly restart: (() => void) | null;
+    },
+  ): Promise<RunningService>;
   /** Emits SIGTERM and SIGINT. */
   readonly signals: Pick<NodeJS.EventEmitter, 'once' | 'off'>;
   /** Ends the process at once; for a second signal. */
@@ -35,12 +43,19 @@ export function createStartCommand({ startService, signals, exit }: StartParts):
         const stopRequested = new Promise<string>((resolve) => {
           for (const signal of ['SIGTERM', 'SIGINT']) signals.once(signal, () => resolve(signal));
         });
-        const service = await startService(loaded).catch((error: unknown) => {
-          throw toUserFault(error);
-        });
+        let restart: (() => void) | null = null;
+        const restartRequested =
+          context.env['NOTIFY_SOCKET'] === undefined
+            ? new Promise<never>(() => undefined)
+            : new Promise<string>((resolve) => (restart = () => resolve('Restart')));
+        const service = await startService(loaded, { env: context.env, cwd: context.cwd, restart }).catch(
+          (error: unknown) => {
+            throw toUserFault(error);
+          },
+        );
         notice.ready();
         say(context, 'Ready.');
-        const signal = await stopRequested;
+        const signal = await Promise.race([stopRequested, restartRequested]);
         say(context, `${signal}: finishing what is under way.`);
         notice.stopping();
         for (const again of ['SIGTERM', 'SIGINT']) signals.once(again, () => exit(130));
@@ -52,6 +67,7 @@ export function createStartCommand({ startService, signals, exit }: StartParts):
           return exit(exitCodes.failed);
         }
         say(context, 'Stopped.');
+        if (signal === 'Restart') context.setExitCode(exitCodes.restart);
       });
   };
 }

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { UnplacedFault } from './fault.ts';
 import { knownKeys, outlineAt, type Outline } from './outline.ts';
 
-const secretKey = /(secret|password|token|apiKey)$/i;
+const secretKey = /(secret|password|token|apiKey|authorizationCode)$/i;
 
 /** True for settings whose value must never be printed. */
 export function isSecretKey(key: string): boolean {

@@ -29,6 +29,12 @@ export interface Installation {
 /** Why the dialplan was not changed. Nothing was written. */
 export class ApplyRefused extends Error {
   override readonly name = 'ApplyRefused';
+  /** Because of files that somebody else wrote or changed: `isForced` would replace them. */
+  readonly isAboutForeignFiles: boolean;
+  constructor(message: string, options: { readonly isAboutForeignFiles: boolean } = { isAboutForeignFiles: false }) {
+    super(message);
+    this.isAboutForeignFiles = options.isAboutForeignFiles;
+  }
 }
 
 /** Asterisk did not load what was written. */
@@ -146,6 +152,7 @@ async function putInForce(
     );
     throw new ApplyRefused(
       `${folder} holds what would be lost: ${list.join(', ')}. Move it elsewhere, put it into a template of your own, or use --force`,
+      { isAboutForeignFiles: true },
     );
   }
   const former = new Map(before.map(({ name, text }) => [name, text]));

@@ -55,7 +55,7 @@ function shorten(names: readonly string[]): string {
 }
 
 /** Names of PJSIP endpoints, chan_sip and IAX2 peers; a channel driver that is not loaded has none. */
-async function listEndpoints(view: AsteriskView): Promise<string[]> {
+export async function listEndpoints(view: AsteriskView): Promise<string[]> {
   const pjsip = await commandOrNothing(view, 'pjsip show endpoints');
   const sip = await commandOrNothing(view, 'sip show peers');
   const iax = await commandOrNothing(view, 'iax2 show peers');

@@ -76,7 +76,7 @@ function noPbx(): Finding[] {
 }
 
 /** The rights that each AMI user needs for what we ask of Asterisk. */
-function managerUsersOf({ events, control }: NonNullable<AsteriskConfig['ami']>): ManagerUser[] {
+export function managerUsersOf({ events, control }: NonNullable<AsteriskConfig['ami']>): ManagerUser[] {
   const users: ManagerUser[] = [
     {
       role: 'events',

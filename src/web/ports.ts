@@ -57,8 +57,9 @@ export interface InterfaceParts {
   numbersOf(text: string): Promise<readonly string[]>;
   /** What is wrong with the installation and how to mend it; takes seconds. */
   examine(): Promise<readonly Examination[]>;
-  /** Rejects with the reason when it cannot be generated. */
-  dialplan(): Promise<DialplanPreview>;
+  readonly dialplan: DialplanDoor;
+  readonly settings: SettingsDoor;
+  readonly setup: SetupDoor;
 }
 
 export interface Examination {
@@ -73,6 +74,187 @@ export interface DialplanPreview {
   readonly files: readonly { readonly name: string; readonly text: string }[];
   /** What apply would change, as a unified difference; empty: nothing. */
   readonly difference: string;
+  /** Files of the folder that somebody else wrote or changed. */
+  readonly edited: readonly { readonly name: string; readonly state: 'edited' | 'foreign' }[];
+  /** The file of Asterisk that should include ours, the line to add there, and whether it stands there. */
+  readonly includeFrom: string;
+  readonly includeLine: string;
+  readonly isIncluded: boolean;
+}
+
+export interface DialplanFinding {
+  readonly level: 'error' | 'warning' | 'note';
+  readonly message: string;
+}
+
+export interface DialplanOutcome {
+  /**
+   * `refused`: nothing was touched. `put_back`: Asterisk did not load it, the former dialplan is in force again.
+   * `not_loaded`: the former files are back, but Asterisk could not be told.
+   */
+  readonly state: 'applied' | 'refused' | 'put_back' | 'not_loaded';
+  /** Why it was not applied. */
+  readonly message: string | null;
+  /** Refused because files were changed by hand; it may be asked again with `isForced`, and they are kept as a version. */
+  readonly needsForce: boolean;
+  readonly written: readonly string[];
+  readonly removed: readonly string[];
+  /** Contexts that Asterisk shows as they were written. */
+  readonly verifiedContexts: number | null;
+  readonly version: string | null;
+  readonly findings: readonly DialplanFinding[];
+}
+
+export interface DialplanVersion {
+  readonly id: string;
+  readonly savedAt: Date;
+  /** `found`: it stood there and was not ours. */
+  readonly origin: 'applied' | 'found';
+  readonly files: number;
+  readonly isInForce: boolean;
+}
+
+/** The generated dialplan. Rejects with the reason when it cannot be generated. */
+export interface DialplanDoor {
+  preview(): Promise<DialplanPreview>;
+  check(): Promise<readonly DialplanFinding[]>;
+  apply(choice: { readonly isForced: boolean }): Promise<DialplanOutcome>;
+  /** Without a version: to the one before the present one. */
+  rollBack(choice: { readonly version: string | null; readonly isForced: boolean }): Promise<DialplanOutcome>;
+  /** Newest first. */
+  history(): Promise<readonly DialplanVersion[]>;
+}
+
+/** One setting: where it stands, and what it is to be; without a value it falls back to its default. */
+export interface SettingEdit {
+  readonly path: readonly (string | number)[];
+  readonly value?: unknown;
+}
+
+export interface SettingFault {
+  /** From 1, in the text as it is shown. */
+  readonly line: number | null;
+  readonly column: number | null;
+  readonly path: string;
+  /** The environment variable, when the fault stands there. */
+  readonly variable: string | null;
+  readonly message: string;
+}
+
+/** A text that may become the configuration, with all that is wrong with it. Secrets are placeholders. */
+export interface SettingsDraft {
+  readonly text: string;
+  /** What is written, for forms; null: the text is no YAML. */
+  readonly values: unknown;
+  readonly faults: readonly SettingFault[];
+  /** Against what stands in the file now, as a unified difference; empty: nothing would change. */
+  readonly difference: string;
+}
+
+export interface SettingsView {
+  /** Null: the service runs without a file. */
+  readonly file: string | null;
+  /** Null: it can be saved; else what stands in the way. */
+  readonly obstacle: SettingsObstacle | null;
+  /** Of the file as it was read; saving refuses when it is another by then. */
+  readonly hash: string;
+  readonly draft: SettingsDraft;
+  /** JSON Schema; secrets are `writeOnly`. */
+  readonly schema: object;
+  /** The settings that this process runs with, secrets masked. */
+  readonly effective: unknown;
+  /** Settings that an environment variable decides, whatever the file says. */
+  readonly overridden: readonly { readonly path: readonly (string | number)[]; readonly variable: string }[];
+  /** The file says something else than what this process runs with. */
+  readonly isRestartDue: boolean;
+  /** The service manager starts the service again when it ends. */
+  readonly canRestart: boolean;
+}
+
+export interface SettingsObstacle {
+  readonly reason: 'no_file' | 'read_only' | 'not_ours' | 'not_yaml';
+  readonly message: string;
+  /** What would let it be saved, line by line for a shell. */
+  readonly commands: readonly string[];
+}
+
+export interface FormerSettingsEntry {
+  readonly id: string;
+  readonly savedAt: Date;
+  readonly bytes: number;
+}
+
+export interface SettingsSave {
+  readonly hash: string;
+  readonly text: string;
+  /** Secrets that stand in files of their own, and what they are to be. */
+  readonly secrets: readonly { readonly path: readonly (string | number)[]; readonly value: string }[];
+}
+
+/** The configuration file, edited from the interface. No secret ever comes out of here. */
+export interface SettingsDoor {
+  read(): Promise<SettingsView>;
+  /** Rejects with `Rejected` when an edit cannot be made. Writes nothing. */
+  draft(given: {
+    readonly text: string;
+    readonly edits: readonly SettingEdit[];
+    readonly secrets: SettingsSave['secrets'];
+  }): Promise<SettingsDraft>;
+  /** Writes it when nothing is wrong with it. */
+  save(given: SettingsSave): Promise<{ readonly faults: readonly SettingFault[]; readonly isSaved: boolean }>;
+  /** Newest first. */
+  history(): Promise<readonly FormerSettingsEntry[]>;
+  /** A former state as a draft; null: there is none of this id. */
+  former(id: string): Promise<SettingsDraft | null>;
+  /** Ends the service in order; its manager starts it again. */
+  restart(): void;
+}
+
+/** Where the first set-up stands. */
+export interface SetupState {
+  /** The step that is shown first. */
+  readonly at: string;
+  readonly isFinished: boolean;
+  /** What the configuration file has by now. */
+  readonly done: { readonly ami: boolean; readonly users: boolean; readonly crm: boolean; readonly dialplan: boolean };
+  readonly users: readonly { readonly id: string; readonly name: string; readonly extensions: readonly string[] }[];
+  readonly crms: readonly { readonly name: string; readonly kind: string }[];
+  readonly ami: {
+    readonly name: string;
+    readonly host: string;
+    readonly port: number;
+    readonly events: string;
+    readonly control: string | null;
+  } | null;
+}
+
+export interface AmiTrial {
+  readonly host: string;
+  readonly port: number;
+  /** Secret null: the one that is configured, for the same address and user. */
+  readonly events: { readonly username: string; readonly secret: string | null };
+  readonly control: { readonly username: string; readonly secret: string | null } | null;
+}
+
+/** A phone that Asterisk knows. */
+export interface FoundPhone {
+  readonly extension: string;
+  /** From its caller id; null: it has none. */
+  readonly name: string | null;
+}
+
+/** What the first set-up asks of the world outside. Nothing here changes anything. */
+export interface SetupDoor {
+  state(): Promise<SetupState>;
+  keep(progress: { readonly at: string; readonly isFinished: boolean }): Promise<void>;
+  tryAmi(trial: AmiTrial): Promise<{ readonly findings: readonly Examination[]; readonly managerLines: string }>;
+  /** Rejects with the reason when Asterisk does not answer. */
+  findPhones(): Promise<readonly FoundPhone[]>;
+  tryCrm(trial: {
+    readonly name: string;
+    readonly kind: string;
+    readonly settings: unknown;
+  }): Promise<readonly Examination[]>;
 }
 
 export interface RetailcrmDoor {

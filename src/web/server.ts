@@ -11,6 +11,7 @@ import { addCallerIdRoute } from './routes/caller-id.ts';
 import { addClickToCallRoutes } from './routes/click-to-call.ts';
 import { addContactRoutes } from './routes/contacts.ts';
 import { addDeliveryRoutes } from './routes/deliveries.ts';
+import { addDialplanRoutes } from './routes/dialplan.ts';
 import { addEmployeeRoutes } from './routes/employees.ts';
 import { addKommoRoutes } from './routes/kommo.ts';
 import { addLeadRoutes } from './routes/leads.ts';
@@ -21,6 +22,8 @@ import { addLiveRoute } from './routes/live.ts';
 import { addPeopleRoutes, addSessionRoutes } from './routes/people.ts';
 import { addRetailcrmRoutes } from './routes/retailcrm.ts';
 import { addReportRoutes } from './routes/reports.ts';
+import { addSettingsRoutes } from './routes/settings.ts';
+import { addSetupRoutes } from './routes/setup.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 import { createSessions, type Sessions } from './sessions.ts';
@@ -96,13 +99,17 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
           throw new WebFault(403, 'not_allowed', 'Your role does not include this.');
         if (!isChange) return;
         if (visitor.access === 'read') throw new WebFault(403, 'read_only', 'This token may look, not change.');
-        parts.log.info({ by: visitor.name, method: request.method, path: pathOf(request) }, 'API change');
+        if (!isLook(request))
+          parts.log.info({ by: visitor.name, method: request.method, path: pathOf(request) }, 'API change');
       });
       if (own !== null && sessions !== null) {
         keepAuditLog(api, door, own);
         addLiveRoute(api, door, own);
         addReportRoutes(api, door, own);
         addPeopleRoutes(api, { door, own, sessions });
+        addSettingsRoutes(api, own);
+        addDialplanRoutes(api, own);
+        addSetupRoutes(api, own);
       }
       addCallRoutes(api, door);
       addDeliveryRoutes(api, door);
@@ -154,10 +161,18 @@ async function signedIn(
   return { name, access: 'full', role, extensions: role === 'admin' ? null : extensions };
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Asked with a body, and changes nothing that anybody would look for in the audit log. */
+    readonly isLook?: boolean;
+  }
+}
+const isLook = (request: FastifyRequest) => request.routeOptions.config.isLook === true;
+
 /** What was refused changed nothing and stands in the log; what was done is kept. */
 function keepAuditLog(api: FastifyInstance, { parts, visitorOf }: Door, { users }: InterfaceParts): void {
   api.addHook('onResponse', async (request, reply) => {
-    if (request.method === 'GET' || request.method === 'HEAD' || reply.statusCode >= 400) return;
+    if (request.method === 'GET' || request.method === 'HEAD' || reply.statusCode >= 400 || isLook(request)) return;
     const entry = {
       who: visitorOf(request).name,
       address: request.ip,

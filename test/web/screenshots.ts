@@ -19,6 +19,10 @@ const screens = [
   'hooks',
   'health',
   'people',
+  'settings',
+  'settings?section=pbx',
+  'settings?way=text',
+  'setup',
 ];
 const only = process.argv[2];
 const folder = join(process.cwd(), 'tmp', 'screenshots');
@@ -59,8 +63,10 @@ try {
         await page.locator('.delivery button').first().click();
         await page.waitForLoadState('networkidle');
       }
+      if (screen.endsWith('way=text')) await page.locator('.cm-line').first().waitFor();
+      if (screen.endsWith('section=pbx')) await page.locator('.entry').first().waitFor();
       await page.screenshot({
-        path: join(folder, `${screen.replace(/\?.*/, '')}-${name}.png`),
+        path: join(folder, `${screen.replace(/\?number.*/, '').replace(/\?\w+=/, '-')}-${name}.png`),
         fullPage: name === 'phone' ? false : true,
       });
     }

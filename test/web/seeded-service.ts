@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { createApp, type App } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
+import type { Log } from '../../src/core/ports.ts';
 import type { Call, CallResult, Direction } from '../../src/core/call.ts';
 import { createCallStore } from '../../src/storage/call-store.ts';
 import { openDatabase, type Database } from '../../src/storage/connection.ts';
@@ -15,6 +16,9 @@ import { silentLog } from '../support/silent-log.ts';
 
 export const adminPassword = 'correct horse battery';
 export const supervisorPassword = 'a quiet morning 101';
+
+/** That must never be seen in a browser, a log, or the list of what was done. */
+export const secrets = { file: 'canary-in-a-file-0123456789', inline: 'canary-inline-0123456789' };
 
 export const names = ['Anna Orlova', 'Boris Klimov', 'Vera Pavlova', 'Gleb Smirnov', 'Daria Belova'];
 const clients = [
@@ -29,6 +33,7 @@ export interface SeededService {
   readonly url: string;
   readonly folder: string;
   readonly apiToken: string;
+  readonly configFile: string;
   /** Adds rows of CEL, as Asterisk does, with their times shifted to now. */
   startCall(): void;
   ask(path: string, options?: { readonly method?: string; readonly body?: unknown }): Promise<Response>;
@@ -37,7 +42,14 @@ export interface SeededService {
 
 /** `hostile`: texts that stand wherever people or networks may write. */
 export async function startSeededService(
-  options: { readonly hostile?: readonly string[] } = {},
+  options: {
+    readonly hostile?: readonly string[];
+    /** Sections of the configuration, over those of a small office. */
+    readonly config?: Readonly<Record<string, unknown>>;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly log?: Log;
+    readonly restart?: () => void;
+  } = {},
 ): Promise<SeededService> {
   const folder = mkdtempSync(join(tmpdir(), 'ringledger-interface-'));
   const celFile = join(folder, 'Master.csv');
@@ -50,11 +62,20 @@ export async function startSeededService(
     'export default () => { throw new Error("no such shift") }\n',
   );
   const storage = { kind: 'sqlite', path: join(folder, 'ringledger.db') } as const;
-  const text = stringify({
+  const configFile = join(folder, 'ringledger.yaml');
+  mkdirSync(join(folder, 'secrets'));
+  writeFileSync(join(folder, 'secrets', 'wallboard'), `${secrets.file}\n`, { mode: 0o640 });
+  const text = `# The office in the Tverskaya street. Ask Anna before you change anything.\n${stringify({
     installation: { country: 'RU', timezone: 'Europe/Moscow' },
     numbering: { extensions: ['_1XX'], trunks: ['provider'] },
     storage,
-    http: { port: 0 },
+    http: {
+      port: 0,
+      tokens: [
+        { name: 'wallboard', tokenFile: 'secrets/wallboard', access: 'read' },
+        { name: 'reports', token: secrets.inline },
+      ],
+    },
     agi: { port: 0 },
     recordings: { enabled: false },
     hooks: { folder: hooks },
@@ -65,14 +86,18 @@ export async function startSeededService(
     },
     pbx: [{ name: 'office', kind: 'asterisk', ami: null, cel: { file: celFile }, cdr: null }],
     users: names.map((name, index) => ({ id: `u${101 + index}`, name, extensions: [String(101 + index)] })),
-  });
-  const { config } = parseConfig({ file: null, text, env: {} });
+    ...options.config,
+  })}`;
+  writeFileSync(configFile, text, { mode: 0o640 });
+  const env = options.env ?? {};
+  const { config } = parseConfig({ file: configFile, text, env });
   const database = await openDatabase(storage);
   await migrateDatabase(database);
   await seedCalls(database, options.hostile ?? null);
   await database.close();
 
-  const app = await createApp(config, { log: silentLog });
+  const origin = { file: configFile, env, cwd: folder, restart: options.restart ?? null };
+  const app = await createApp(config, { log: options.log ?? silentLog, origin });
   const url = `http://127.0.0.1:${app.httpPort}`;
   const apiToken = readFileSync(join(folder, 'api-token'), 'utf8').trim();
   const ask: SeededService['ask'] = (path, { method = 'GET', body } = {}) =>
@@ -89,6 +114,7 @@ export async function startSeededService(
     url,
     folder,
     apiToken,
+    configFile,
     ask,
     startCall: () => appendFileSync(celFile, celOfOneCall(Date.now() / 1000)),
     async stop() {

@@ -29,6 +29,10 @@ const screens = [
   'hooks',
   'health',
   'people',
+  'settings',
+  'settings?section=http',
+  'settings?way=text',
+  'setup',
 ];
 
 interface AxeViolation {

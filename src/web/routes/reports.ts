@@ -93,7 +93,6 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
   }));
   api.get('/parts', async () => ({ items: await collectStatus(door.parts) }));
   api.get('/doctor', async () => ({ items: await own.examine() }));
-  api.get('/dialplan', async () => own.dialplan());
 }
 
 function within<Span extends { readonly from: Date; readonly to: Date }>(span: Span): Span {

@@ -103,6 +103,13 @@ const groups: readonly Group[] = [
         load: async () => (await import('./screens/health.tsx')).HealthScreen,
       },
       { name: 'people', icon: 'key', roles: admins, load: async () => (await import('./screens/people.tsx')).People },
+      {
+        name: 'settings',
+        icon: 'sliders',
+        roles: admins,
+        load: async () => (await import('./screens/settings.tsx')).Settings,
+      },
+      { name: 'setup', icon: 'steps', roles: admins, load: async () => (await import('./screens/setup.tsx')).Setup },
     ],
   },
 ];

@@ -145,7 +145,10 @@ describe('the AMI control session', () => {
         timeoutMs: 5_000,
       };
       await session.originate(request);
-      await assert.rejects(session.originate({ ...request, clientNumber: '112' }), /Extension does not exist.*dialplan apply/);
+      await assert.rejects(
+        session.originate({ ...request, clientNumber: '112' }),
+        /Extension does not exist.*dialplan apply/,
+      );
       await assert.rejects(session.originate({ ...request, extension: '101@x' }), Rejected);
       assert.equal(fake.actions.filter((action) => action.get('Action') === 'Originate').length, 2);
     });

@@ -16,6 +16,8 @@ const drawings = {
   health: 'M3 10h3l2-5 4 10 2-5h3',
   key: 'M12.500 11.500a4 4 0 1 0-4-4L3 13v4h4v-2h2v-2z',
   hook: 'M10 3v8M10 11a3.5 3.5 0 1 1-5 3M8 3h4',
+  sliders: 'M4 6h7M15 6h1M4 14h1M9 14h7M13 4v4M7 12v4',
+  steps: 'M3 16h5v-4h4V8h4V4',
   menu: 'M3 5.500h14M3 10h14M3 14.500h14',
   close: 'M5 5l10 10M15 5L5 15',
   down: 'M5 7.500l5 5 5-5',

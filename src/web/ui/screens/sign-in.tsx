@@ -4,6 +4,7 @@ import { ApiFault, ask, loadSession } from '../api.ts';
 import { t } from '../i18n/words.ts';
 import { Icon } from '../parts/icon.tsx';
 import { explain } from '../parts/notices.tsx';
+import { addressOf, go } from '../router.ts';
 import { session } from '../session.ts';
 import { LanguageChoice } from '../shell.tsx';
 
@@ -20,7 +21,9 @@ export function SignIn() {
     const body = Object.fromEntries([...form].map(([name, value]) => [name, String(value)]));
     setBusy(true);
     try {
-      session.value = await ask<SessionAnswer>(isFirstRun ? 'session/first-user' : 'session', { method: 'POST', body });
+      const answer = await ask<SessionAnswer>(isFirstRun ? 'session/first-user' : 'session', { method: 'POST', body });
+      if (isFirstRun) go(addressOf('setup'));
+      session.value = answer;
     } catch (error) {
       setFault(error instanceof ApiFault ? error : explain(error));
       if (error instanceof ApiFault && error.code === 'not_now') session.value = await loadSession().catch(() => known);

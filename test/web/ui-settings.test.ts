@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { parse } from 'yaml';
+import { until } from '../support/until.ts';
+import { ensureBuilt, openBrowser, signIn, type Browser } from './browser.ts';
+import { adminPassword, makeUsers, startSeededService, type SeededService } from './seeded-service.ts';
+
+const require = createRequire(import.meta.url);
+const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+describe('settings, set-up and dialplan in a browser', function () {
+  this.timeout(60_000);
+  let service: SeededService;
+  let browser: Browser;
+  let page: Page;
+  let restarts = 0;
+  const answers: string[] = [];
+  const open = async (screen: string) => {
+    await page.goto(`${service.url}/ui/${screen}`);
+    await page.locator('h1').waitFor();
+  };
+  const onDisk = () => readFileSync(service.configFile, 'utf8');
+  const save = async () => {
+    await page.getByRole('button', { name: 'See the difference and save' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.locator('.added, .removed').first().waitFor();
+    const difference = (await dialog.locator('pre.file').textContent()) ?? '';
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    return difference;
+  };
+  /** Serious faults that axe finds on what is open, dialogs and the editor's shadow tree included. */
+  const axeFaults = async () => {
+    await page.evaluate(axeSource);
+    return (await page.evaluate(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ' ' + html.slice(0, 200))))`)) as string[];
+  };
+
+  before(async () => {
+    await ensureBuilt();
+    [service, browser] = await Promise.all([
+      startSeededService({ env: { RINGLEDGER_LOG_LEVEL: 'warn' }, restart: () => void (restarts += 1) }),
+      openBrowser(),
+    ]);
+    await makeUsers(service);
+    page = await browser.newPage();
+    page.on('response', (response) => {
+      if (response.url().includes('/api/'))
+        void response.text().then(
+          (text) => answers.push(text),
+          () => undefined,
+        );
+    });
+    await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
+  });
+  after(async () => {
+    await browser?.close();
+    await service?.stop();
+  });
+  afterEach(() => {
+    assert.deepEqual(browser.alarms, []);
+    for (const text of answers) assert.doesNotMatch(text, /canary/);
+  });
+
+  it('changes a value by its form: seen as a difference first, then in the file, the comments as they were', async () => {
+    await open('settings?section=installation');
+    const before = onDisk();
+    await page.getByLabel('country', { exact: true }).fill('KZ');
+    await page.getByLabel('country', { exact: true }).press('Enter');
+    const difference = await save();
+    assert.match(difference, /-  country: RU\n\+  country: KZ/);
+    await page.getByText('A restart applies it').waitFor();
+    assert.equal(onDisk(), before.replace('country: RU', 'country: KZ'));
+    await page.getByRole('button', { name: 'Restart now' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Restart now' }).click();
+    await until(() => restarts === 1);
+  });
+
+  it('shows a fault beside its field and at its line, and saves nothing as long as it stands', async () => {
+    await open('settings?section=http');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).fill('7');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).press('Enter');
+    await page.locator('.setting-fault').getByText('too small').waitFor();
+    const button = page.getByRole('button', { name: 'See the difference and save' });
+    assert.equal(await button.isDisabled(), true);
+    await page.getByRole('button', { name: /^Line \d+$/ }).click();
+    await page.locator('.cm-lint-marker-error').first().waitFor();
+    assert.deepEqual(await axeFaults(), []);
+    await page.getByRole('button', { name: 'Discard' }).click();
+    await button.waitFor({ state: 'hidden' });
+  });
+
+  it('edits the whole file, and what is typed there stands in the forms', async () => {
+    await open('settings?way=text');
+    await page.locator('.cm-content').click();
+    await page.keyboard.press('Control+End');
+    await page.keyboard.type('# typed\ncalls:\ninternal: drop');
+    await page.getByText('not valid YAML').or(page.getByText('unknown setting')).first().waitFor();
+    await page.keyboard.press('Home');
+    await page.keyboard.type('  ');
+    await page.getByText('with it nothing is saved').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Forms' }).click();
+    await page.getByRole('link', { name: 'Calls', exact: true }).nth(1).click();
+    assert.equal(await page.getByLabel('internal', { exact: true }).inputValue(), 'drop');
+    assert.match(await save(), /\+# typed\n\+calls:\n\+  internal: drop/);
+    assert.match(onDisk(), /# typed\ncalls:\n {2}internal: drop/);
+  });
+
+  it('leaves the editor with Tab, as every field', async () => {
+    await open('settings?way=text');
+    await page.locator('.cm-content').focus();
+    await page.keyboard.press('Tab');
+    const focused = `document.activeElement.classList.contains('editor')`;
+    await until(async () => !(await page.evaluate(focused)));
+  });
+
+  it('never shows a secret, and replaces one where it stands', async () => {
+    await open('settings?section=http');
+    const wallboard = page.locator('.entry', { hasText: 'wallboard' });
+    await wallboard.locator('summary').click();
+    await wallboard.getByText('Set, in the file secrets/wallboard').waitFor();
+    await wallboard.getByRole('button', { name: 'Replace' }).click();
+    await wallboard.locator('input[type=password]').fill('another-token-0123456789abcdef');
+    await wallboard.getByRole('button', { name: 'Use' }).click();
+    await wallboard.getByText('Will be written to the file').waitFor();
+    await page.getByRole('button', { name: 'See the difference and save' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Will be written to the file secrets/wallboard').waitFor();
+    assert.deepEqual(await axeFaults(), []);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    assert.equal(
+      readFileSync(join(service.folder, 'secrets', 'wallboard'), 'utf8'),
+      'another-token-0123456789abcdef\n',
+    );
+    assert.doesNotMatch(await page.content(), /another-token|canary/);
+  });
+
+  it('adds an entry to a list and takes it out again', async () => {
+    await open('settings?section=users');
+    await page.locator('.entry').nth(4).waitFor();
+    await page.getByRole('button', { name: 'Add an entry' }).click();
+    const added = page.locator('.entry').nth(5);
+    await added.locator('summary').click();
+    await added.getByLabel('name', { exact: true }).fill('Zoya');
+    await added.getByLabel('name', { exact: true }).press('Enter');
+    await page.locator('.entry summary', { hasText: 'Zoya' }).waitFor();
+    await added.getByLabel('id', { exact: true }).fill('zoya');
+    await added.getByLabel('id', { exact: true }).press('Enter');
+    await save();
+    const users = (parse(onDisk()) as { users: { id: string }[] }).users;
+    assert.deepEqual(users.at(-1), { name: 'Zoya', id: 'zoya' });
+    await page.locator('.entry summary', { hasText: 'Zoya' }).click();
+    await page.getByRole('button', { name: 'Remove Zoya' }).click();
+    await until(async () => (await page.locator('.entry').count()) === 5);
+    await save();
+    assert.equal((parse(onDisk()) as { users: object[] }).users.length, 5);
+  });
+
+  it('does not let a setting be changed that the environment decides', async () => {
+    await open('settings?section=log');
+    await page.getByText('RINGLEDGER_LOG_LEVEL decides this').waitFor();
+    assert.equal(await page.getByLabel('level', { exact: true }).isDisabled(), true);
+  });
+
+  it('goes back to a version after a look at the difference', async () => {
+    const present = onDisk();
+    await open('settings?way=versions');
+    await page.getByRole('button', { name: 'Look at it and go back' }).last().click();
+    assert.match(await save(), /\+  country: RU/);
+    assert.notEqual(onDisk(), present);
+    assert.match(onDisk(), /country: RU/);
+  });
+
+  it('says so when somebody else changed the file meanwhile', async () => {
+    await open('settings?section=installation');
+    await page.getByLabel('country', { exact: true }).waitFor();
+    writeFileSync(service.configFile, `${onDisk()}# by hand\n`);
+    await page.getByLabel('country', { exact: true }).fill('KZ');
+    await page.getByLabel('country', { exact: true }).press('Enter');
+    await page.getByRole('button', { name: 'See the difference and save' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('dialog').getByText('was changed by somebody else meanwhile').waitFor();
+    assert.match(onDisk(), /# by hand/);
+  });
+
+  it('leads through the set-up without a phone system: every step can be skipped, and it comes back to where one was', async () => {
+    await open('setup');
+    await page.getByRole('button', { name: /Employees/ }).click();
+    await page.getByText('Asterisk could not be asked for its phones').waitFor();
+    await page.getByRole('button', { name: 'Add by hand' }).click();
+    await page.getByLabel('Extension', { exact: true }).fill('107');
+    await page.getByLabel(/^Name/).fill('Zoya Lang');
+    await page.getByRole('button', { name: 'Save employees (1)' }).click();
+    await page.getByText('Zoya Lang · 107').waitFor();
+    const { users } = parse(onDisk()) as { users: object[] };
+    assert.deepEqual(users.at(-1), { id: 'u107', name: 'Zoya Lang', extensions: ['107'] });
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByText('retailCRM / Simla').click();
+    assert.deepEqual(await axeFaults(), []);
+    await until(async () => ((await (await service.ask('setup')).json()) as { at: string }).at === 'crm');
+    await open('setup');
+    await page.getByRole('heading', { name: 'Where calls are registered' }).waitFor();
+    await page.getByRole('button', { name: 'Skip for now' }).click();
+    await page.getByRole('button', { name: 'Check' }).waitFor();
+    await page.getByRole('button', { name: 'Skip for now' }).click();
+    await page.getByText('Waiting for a call').waitFor();
+    service.startCall();
+    await page.getByText('Ivan Petrov').waitFor();
+    assert.deepEqual(await axeFaults(), []);
+    await page.getByRole('button', { name: 'Finish' }).click();
+    await page.waitForURL(/\/ui\/live$/);
+  });
+
+  it('checks the dialplan, and tells in words why it was not applied', async () => {
+    await open('dialplan');
+    await page.getByText('Asterisk does not include these files yet').waitFor();
+    await page.getByRole('button', { name: 'Check' }).click();
+    await page.locator('.findings').getByText('does not exist').first().waitFor();
+    await page.getByRole('button', { name: 'Apply' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('every context is read back').waitFor();
+    assert.deepEqual(await axeFaults(), []);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await dialog.getByRole('button', { name: 'Apply' }).click();
+    await page.locator('.note.bad').getByText('Nothing was changed').waitFor();
+    await page.getByText('No AMI control user is configured').waitFor();
+  });
+
+  it('asks again, with the names, before files that were changed by hand are replaced', async () => {
+    const wishes: unknown[] = [];
+    await page.route('**/api/v1/dialplan/apply', (route) => {
+      const wish = route.request().postDataJSON() as { isForced: boolean };
+      wishes.push(wish);
+      const nothing = { written: [], removed: [], verifiedContexts: null, version: null, findings: [], message: null };
+      return route.fulfill({
+        json: wish.isForced
+          ? {
+              ...nothing,
+              state: 'applied',
+              needsForce: false,
+              written: ['inbound.conf'],
+              verifiedContexts: 7,
+              version: 'v1',
+            }
+          : { ...nothing, state: 'refused', needsForce: true, message: 'holds what would be lost: mine.conf' },
+      });
+    });
+    writeFileSync(join(service.folder, 'asterisk', 'ringledger', 'mine.conf'), '[mine]\n');
+    await open('dialplan');
+    await page.getByText('Changed by hand or not ours: mine.conf').waitFor();
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Apply' }).click();
+    const question = page.getByRole('dialog', { name: 'Replace files that were changed by hand?' });
+    await question.getByText('mine.conf').waitFor();
+    await question.getByRole('button', { name: 'Overwrite' }).click();
+    await page.getByText('Asterisk has loaded all 7 contexts.').waitFor();
+    assert.deepEqual(wishes, [{ isForced: false }, { isForced: true }]);
+    await page.unroute('**/api/v1/dialplan/apply');
+  });
+});
