@@ -1,5 +1,5 @@
 /** The configuration file as the web interface edits it: read without secrets, checked as at the start, saved, gone back. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { configOutline, configSchema, parseConfig, type Config } from '../config.ts';
 import { CannotEdit, editYaml } from '../config/edit-yaml.ts';
 import { readEnvironment } from '../config/environment.ts';
+import { readExampleWords } from '../config/example-words.ts';
 import { ConfigError, type ConfigFault } from '../config/fault.ts';
 import { MaskedTexts } from '../config/masked-text.ts';
 import { isSecretKey, maskSecrets } from '../config/secrets.ts';
@@ -17,6 +18,7 @@ import { readYaml } from '../config/yaml-source.ts';
 import { Rejected } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import { WebFault } from '../web/fault.ts';
+import { shippedFile } from './shipped-file.ts';
 import type { SettingFault, SettingsDoor, SettingsDraft, SettingsObstacle, SettingsSave } from '../web/ports.ts';
 
 /** Where this process took its settings from. */
@@ -112,8 +114,7 @@ export function createSettings(
       ...secretPath.slice(0, -1),
       key,
     ]);
-    if (typeof name !== 'string' || !isSecretKey(String(secretPath.at(-1))))
-      throw new Rejected(`${secretPath.join('.')} does not stand in a file of its own`);
+    if (typeof name !== 'string') throw new Rejected(`${secretPath.join('.')} does not stand in a file of its own`);
     const folder = realpathSync(dirname(path));
     const wanted = resolve(dirname(path), name);
     const place = existsSync(wanted)
@@ -244,14 +245,23 @@ function obstacleOf(path: string, { file, env }: SettingsOrigin): SettingsObstac
   };
 }
 
-/** JSON Schema of the file, its secrets marked `writeOnly`. */
+/** JSON Schema of the file, its secrets marked `writeOnly`; what the schema does not explain, the example file does. */
 function describeSchema(): object {
-  return z.toJSONSchema(configSchema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: ({ jsonSchema }) => {
-      for (const [key, property] of Object.entries(jsonSchema.properties ?? {}))
-        if (isSecretKey(key) && typeof property === 'object') property.writeOnly = true;
-    },
-  });
+  const words = readExampleWords(readFileSync(shippedFile('ringledger.example.yaml'), 'utf8'));
+  const explain = (schema: z.core.JSONSchema.BaseSchema, path: string): void => {
+    for (const [key, property] of Object.entries(schema.properties ?? {})) {
+      if (typeof property !== 'object') continue;
+      const place = path === '' ? key : `${path}.${key}`;
+      const said = words.get(place);
+      if (property.description === undefined && said !== undefined) property.description = said;
+      // The address of a database has its password in it.
+      if (isSecretKey(key) || place === 'storage.url') property.writeOnly = true;
+      explain(property, place);
+    }
+    const inner = [schema.items, ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])].flat();
+    for (const part of inner) if (typeof part === 'object') explain(part, path);
+  };
+  const schema = z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
+  explain(schema, '');
+  return schema;
 }

@@ -1,7 +1,6 @@
 /** The first set-up: tries what was typed in before it is saved, and finds what is there. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { withCrm } from '../cli/open-crm.ts';
 import type { Config } from '../config.ts';
@@ -18,6 +17,7 @@ import { createNumberPlan } from '../numbering/number-plan.ts';
 import { asteriskConfig, type AsteriskConfig } from '../pbx/asterisk/config.ts';
 import type { ControlSession } from '../pbx/asterisk/control-session.ts';
 import { createControlSession } from '../pbx/asterisk/source.ts';
+import { shippedFile } from './shipped-file.ts';
 import type { AmiTrial, Examination, FoundPhone, SetupDoor } from '../web/ports.ts';
 
 interface SetupParts {
@@ -223,11 +223,7 @@ function explainSilence(told: string, { host, port }: AmiTrial): { readonly mess
 
 /** What belongs into manager.conf, with these names; the secrets are the person's to fill in. */
 function managerLines({ events, control }: AmiTrial): string {
-  const folder = dirname(fileURLToPath(import.meta.url));
-  const file = ['../..', '../../..']
-    .map((up) => join(folder, up, 'packaging', 'asterisk', 'manager-ringledger.conf'))
-    .find((path) => existsSync(path));
-  if (file === undefined) return '';
+  const file = shippedFile('packaging/asterisk/manager-ringledger.conf');
   const text = readFileSync(file, 'utf8').replace('[ringledger-events]', `[${events.username}]`);
   return text
     .slice(text.indexOf('; Follows calls'))

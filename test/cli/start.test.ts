@@ -45,6 +45,30 @@ describe('ringledger start', () => {
     assert.match(err, /Ready\.\nSIGTERM: finishing what is under way\.\nStopped\.\n$/);
   });
 
+  it('stops in order and ends so that systemd starts it again, when that is asked for under systemd alone', async () => {
+    const surroundings: Parameters<StartParts['startService']>[1][] = [];
+    const events: string[] = [];
+    const startService: StartParts['startService'] = async (_loaded, given) => {
+      surroundings.push(given);
+      return { stop: async () => void events.push('stopped') };
+    };
+    const command = createStartCommand({ signals: new EventEmitter(), startService, exit: () => undefined });
+    const env = { NOTIFY_SOCKET: join(folder, 'nobody') };
+    const running = runCommand(['start'], { cwd: folder, env, commands: [command] });
+    await until(() => surroundings.length > 0);
+    surroundings[0]!.restart!();
+    const { exitCode, err } = await running;
+    assert.deepEqual([exitCode, events], [75, ['stopped']]);
+    assert.match(err, /Restart: finishing what is under way\.\n/);
+
+    const { signals, running: alone } = start({ startService });
+    await until(() => surroundings.length > 1);
+    assert.equal(surroundings[1]!.restart, null);
+    await until(() => signals.listenerCount('SIGTERM') === 1);
+    signals.emit('SIGTERM');
+    assert.equal((await alone).exitCode, 0);
+  });
+
   it('does not lose a signal that comes during the start', async () => {
     let go = () => {};
     const entered = new EventEmitter();

@@ -65,6 +65,8 @@ describe('the settings over the API', function () {
     assert.equal(view.schema.properties['http']!.properties['cidDeadlineMs']!.default, 800);
     assert.match(view.schema.properties['http']!.properties['host']!.description!, /Address to listen on/);
     assert.match(text, /"token":\{[^}]*"writeOnly":true/);
+    const { country } = view.schema.properties['installation']!.properties;
+    assert.match(country!.description!, /how national numbers are read/, 'what only the example file explains');
     assert.equal((view.effective as { installation: { country: string } }).installation.country, 'RU');
   });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import type {
   DialplanOutcome,
   DialplanPreview,
@@ -125,6 +126,32 @@ describe('the first set-up over the API', function () {
     const strange = await post<Tried>('setup/ami', trial({ host: 'no-such-host.invalid' }));
     assert.equal(strange.body.findings[0]!.state, 'error');
     assert.equal((await post('setup/ami', trial({ host: 'a\r\nAction: Logoff' }))).status, 400);
+  });
+
+  it('hands nothing to Asterisk but logins and questions of its own, whatever is typed in', async () => {
+    const before = asterisk.ami.actions.length;
+    const known = /^(?:login|events|ping|command|logoff)$/i;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string({ unit: 'binary', maxLength: 60 }),
+        fc.string({ unit: 'binary', maxLength: 60 }),
+        async (username, secret) => {
+          const { status } = await post('setup/ami', trial({ events: { username, secret }, control: null }));
+          assert.ok([200, 400, 422].includes(status), String(status));
+        },
+      ),
+      {
+        numRuns: 150,
+        examples: [
+          ['a\r\nAction: Originate', 'b'],
+          ['a', 'b\r\n\r\nAction: Command\r\nCommand: x'],
+          ['$(id)', '`id`'],
+        ],
+      },
+    );
+    const actions = asterisk.ami.actions.slice(before);
+    assert.ok(actions.length > 0);
+    for (const action of actions) assert.match(action.get('Action'), known, action.text);
   });
 
   it('cannot ask for phones before Asterisk is known, and is finished without', async () => {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { parse } from 'yaml';
 import { until } from '../support/until.ts';
-import { ensureBuilt, openBrowser, signIn, type Browser } from './browser.ts';
-import { adminPassword, makeUsers, startSeededService, type SeededService } from './seeded-service.ts';
+import { ensureBuilt, openBrowser, type Browser } from './browser.ts';
+import { adminPassword, startSeededService, type SeededService } from './seeded-service.ts';
 
 const require = createRequire(import.meta.url);
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -46,7 +46,6 @@ describe('settings, set-up and dialplan in a browser', function () {
       startSeededService({ env: { RINGLEDGER_LOG_LEVEL: 'warn' }, restart: () => void (restarts += 1) }),
       openBrowser(),
     ]);
-    await makeUsers(service);
     page = await browser.newPage();
     page.on('response', (response) => {
       if (response.url().includes('/api/'))
@@ -55,7 +54,6 @@ describe('settings, set-up and dialplan in a browser', function () {
           () => undefined,
         );
     });
-    await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
   });
   after(async () => {
     await browser?.close();
@@ -64,6 +62,17 @@ describe('settings, set-up and dialplan in a browser', function () {
   afterEach(() => {
     assert.deepEqual(browser.alarms, []);
     for (const text of answers) assert.doesNotMatch(text, /canary/);
+  });
+
+  it('leads whoever made the first user to the set-up', async () => {
+    await page.goto(`${service.url}/ui/`);
+    const token = page.getByLabel('Token from the file');
+    await token.fill(readFileSync(join(service.folder, 'first-run-token'), 'utf8').trim());
+    await page.getByLabel('Name').fill('admin');
+    await page.getByLabel(/^Password/).fill(adminPassword);
+    await page.getByRole('button', { name: 'Make the user and sign in' }).click();
+    await page.waitForURL(/\/ui\/setup$/);
+    await page.getByRole('heading', { name: 'The connection to Asterisk' }).waitFor();
   });
 
   it('changes a value by its form: seen as a difference first, then in the file, the comments as they were', async () => {
@@ -186,6 +195,10 @@ describe('settings, set-up and dialplan in a browser', function () {
     await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
     await page.getByRole('dialog').getByText('was changed by somebody else meanwhile').waitFor();
     assert.match(onDisk(), /# by hand/);
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('button', { name: 'See the difference and save' }).waitFor({ state: 'hidden' });
+    assert.equal(await page.getByLabel('country', { exact: true }).inputValue(), 'RU');
   });
 
   it('leads through the set-up without a phone system: every step can be skipped, and it comes back to where one was', async () => {

@@ -121,6 +121,7 @@ interface ControlProps extends FieldProps {
 function Control({ context, schema, path, form, written, id, isLocked, inEffect }: ControlProps) {
   const set = (value: unknown) => context.edit({ path, value });
   const clear = () => context.edit({ path });
+  const words = t(written === undefined || written === null ? 'settings.writeText' : 'settings.editText');
   const unset = isNullable(schema) ? t('settings.none') : t('settings.notSet');
   const placeholder = inEffect ?? unset;
   const shown = showPlain(written) ?? '';
@@ -203,8 +204,8 @@ function Control({ context, schema, path, form, written, id, isLocked, inEffect 
       );
     default:
       return (
-        <button aria-label={`${t('settings.editText')}: ${formatPath(path)}`} onClick={() => context.showText(path)}>
-          {t(written === undefined || written === null ? 'settings.writeText' : 'settings.editText')}
+        <button aria-label={`${words}: ${formatPath(path)}`} onClick={() => context.showText(path)}>
+          {words}
         </button>
       );
   }

@@ -1,5 +1,5 @@
 import type { ComponentType } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { FormerSettingsEntry, SettingEdit, SettingsDraft } from '../../ports.ts';
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
@@ -36,6 +36,7 @@ export function Settings() {
   return (
     <>
       <ScreenHead title={t('screen.settings')} about={t('settings.about')}>
+        <button onClick={loaded.reload}>{t('action.refresh')}</button>
         <a class="button" href={addressOf('setup')}>
           {t('settings.wizard')}
         </a>
@@ -49,6 +50,8 @@ function Workplace({ view, reload }: { readonly view: View; readonly reload: () 
   const [draft, setDraft] = useState<Draft>(view.draft);
   const [secrets, setSecrets] = useState<readonly PendingSecret[]>([]);
   const [isSaving, setSaving] = useState(false);
+  /** Until the page has read what was saved. */
+  const [isSaved, setSaved] = useState(false);
   const [line, setLine] = useState<number | null>(null);
   /** Grows when the text was changed by something else than the editor. */
   const [version, setVersion] = useState(0);
@@ -64,6 +67,7 @@ function Workplace({ view, reload }: { readonly view: View; readonly reload: () 
   const take = (next: Draft) => {
     latest.current.draft = next;
     setDraft(next);
+    setSaved(false);
   };
   const enqueue = (work: () => Promise<void>) => {
     queue.current = queue.current.then(work).catch(tellFault);
@@ -100,8 +104,9 @@ function Workplace({ view, reload }: { readonly view: View; readonly reload: () 
     setLine(lineOf(latest.current.draft.text, path));
     show('text');
   };
-  const isChanged = draft.difference !== '' || secrets.length > 0 || draft.text !== view.draft.text;
-  useEffect(() => {
+  const isChanged = !isSaved && (draft.difference !== '' || secrets.length > 0 || draft.text !== view.draft.text);
+  // At once: who leaves right after saving is not to be warned.
+  useLayoutEffect(() => {
     if (!isChanged) return;
     const warn = (event: BeforeUnloadEvent) => event.preventDefault();
     addEventListener('beforeunload', warn);
@@ -115,6 +120,8 @@ function Workplace({ view, reload }: { readonly view: View; readonly reload: () 
   };
   const save = async () => {
     await saveDraft({ hash: view.hash, text: draft.text, secrets });
+    setSecrets([]);
+    setSaved(true);
     tell(t('settings.saved'));
     reload();
   };
