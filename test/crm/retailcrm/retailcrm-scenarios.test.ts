@@ -226,9 +226,13 @@ describe('the recorded calls in a retailCRM account', () => {
       this.timeout(120_000);
       const { fake, clock, expected, connect, run, doneOf, bugs, log } = await prepare(['shop']);
       Object.assign(fake.faults, { lostAnswers: 0.2, brokenAnswers: 0.05 });
+      let rounds = 0;
       const between = () => {
         clock.advance(5_000);
         if (fake.requests.length % 40 === 0) fake.faults.refusals = 3;
+        // Now and then the proxy before it answers, with a page for people.
+        if (rounds++ % 60 === 0) fake.faults.page = { status: 502 };
+        else delete fake.faults.page;
       };
       const first = await run([connect().adapter]);
       const isHalf = async () => (await doneOf('shop')) >= expected.owed / 2;
@@ -239,7 +243,38 @@ describe('the recorded calls in a retailCRM account', () => {
       assert.deepEqual(bugs(), []);
       checkAccount(fake, expected);
       assert.ok(fake.repeats > 0, 'calls were sent again whose answer was lost');
-      assert.ok(log.lines.some(({ fields }) => String(fields['reason']).includes('fewer requests')));
+      for (const reason of ['fewer requests', 'answers 502']) {
+        assert.ok(
+          log.lines.some(({ fields }) => String(fields['reason']).includes(reason)),
+          reason,
+        );
+      }
+    });
+
+    it('are all but the one that the CRM will not have when it takes parts of uploads (460) and answers get lost', async function () {
+      this.timeout(90_000);
+      const { fake, clock, expected, connect, run, doneOf, deliveries } = await prepare(['shop']);
+      fake.ways.takesPartsOfUploads = true;
+      Object.assign(fake.faults, { lostAnswers: 0.1 });
+      const [refused] = expected.registered.filter(({ call }) => call.client !== null);
+      fake.unwelcome.add(refused!.call.client!);
+      const shop = connect({ upload: { strategy: 'periodic', everyMs: 1_000 } });
+      await run([shop.adapter], shop.concurrency!);
+      const between = () => clock.advance(5_000);
+      await until(async () => (await doneOf('shop')) >= expected.owed, { between, timeoutMs: 70_000 });
+      const isTaken = ({ call }: Expected['registered'][number]) => call.client !== refused!.call.client;
+      const idOf = ({ call, conversation }: Expected['registered'][number]) =>
+        `${call.source}:${conversation.uniqueId}`;
+      assert.deepEqual(
+        fake.calls.map(({ externalId }) => externalId).sort(),
+        expected.registered.filter(isTaken).map(idOf).sort(),
+      );
+      const rejected = (await deliveries.counts()).filter(({ state }) => state === 'rejected');
+      const wanted = expected.registered.length - expected.registered.filter(isTaken).length;
+      assert.equal(
+        rejected.reduce((sum, { count }) => sum + count, 0),
+        wanted,
+      );
     });
 
     it('are the same when they are uploaded together, and few requests are made', async function () {
