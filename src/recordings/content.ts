@@ -5,7 +5,7 @@ import type { Recording, RecordingContent } from '../core/recording.ts';
 import type { RecordingArchive } from './archive.ts';
 import { ForbiddenFile, openBelow } from './find.ts';
 import type { ConvertedFolder } from './folder.ts';
-import { chunkBytes, inspectSound, readSlice, sliceSound, UnreadableSound } from './sound-file.ts';
+import { chunkBytes, inspectSound, isStillThat, readSlice, sliceSound, UnreadableSound } from './sound-file.ts';
 
 export interface ContentParts {
   readonly folder: ConvertedFolder;
@@ -77,6 +77,7 @@ export async function openOriginal(recording: Recording): Promise<RecordingConte
     if (opened === null) return null;
     file = opened.file;
     const sound = await inspectSound(file, opened.extension);
+    if (!isStillThat(recording, sound)) return null;
     const slice = sliceSound(sound, part);
     // Somebody else's talk is in it as well.
     if ((part !== null && slice.isWhole) || !sound.hasSound) return null;

@@ -24,6 +24,7 @@ import { newRecordingId } from './links.ts';
 import {
   durationOf,
   inspectSound,
+  isStillThat,
   lookAt,
   plainOf,
   readSlice,
@@ -276,7 +277,9 @@ export class RecordingKeeper {
     let opened: OpenedRecording | null = null;
     try {
       opened = await this.#open(recording, found, { file, conversation });
-      const sound = opened === null ? null : await inspectSound(opened.file, opened.extension);
+      let sound = opened === null ? null : await inspectSound(opened.file, opened.extension);
+      // Converted before and lost: another sound in its file's place is not it.
+      if (sound !== null && recording.peaks !== null && !isStillThat(recording, sound)) sound = null;
       const look = sound === null ? null : lookAt(sound, performance.now());
       const sinceEndMs = Math.max(0, clock.now().getTime() - recording.callEndedAt.getTime());
       const judgement = judgeFile(this.#looks.get(recording.id) ?? null, look, sinceEndMs);

@@ -7,6 +7,7 @@ import { keepUntil, type Recording, type RetentionRule } from '../core/recording
 import type { RecordingArchive } from './archive.ts';
 import { ForbiddenFile, openBelow, type RecordingFinder } from './find.ts';
 import type { ConvertedFolder } from './folder.ts';
+import { inspectSound, isStillThat, UnreadableSound } from './sound-file.ts';
 import type { RecordingStore } from './store.ts';
 
 export interface RetentionSettings {
@@ -76,7 +77,8 @@ export class RecordingRetention {
   async forgetNumber(client: string): Promise<number> {
     const recordings = await this.#parts.store.ofClient(client);
     for (const recording of recordings) {
-      if (recording.path !== null && recording.root !== null) await this.#removeFile(recording.root, recording.path);
+      if (recording.path !== null && recording.root !== null)
+        await this.#removeFile(recording.root, recording.path, [recording]);
       else if (recording.announcedPath !== '') await this.#removeAnnounced(recording);
       await this.#remove(recording, 'removed on request');
     }
@@ -171,7 +173,7 @@ export class RecordingRetention {
       const files = await store.spentFiles(new Date(clock.now().getTime() - originalGraceMs), pageSize);
       for (const { root, path } of files) {
         if (this.#isStopped) return;
-        await this.#removeFile(root, path);
+        await this.#removeFile(root, path, await store.ofFile(path));
         await store.forgetFile(path);
       }
       if (files.length < pageSize) return;
@@ -201,12 +203,19 @@ export class RecordingRetention {
     }
   }
 
-  /** Only what may be opened may be deleted. */
-  async #removeFile(root: string, path: string): Promise<void> {
+  /** Only what may be opened may be deleted, and only while it is what these were made of. */
+  async #removeFile(root: string, path: string, made: readonly Recording[]): Promise<void> {
     try {
       const opened = await openBelow(root, relative(await realpath(root), path));
       if (opened === null) return;
-      await opened.file.close();
+      try {
+        const sound = await inspectSound(opened.file, opened.extension);
+        if (!made.some((recording) => isStillThat(recording, sound))) return;
+      } catch (error) {
+        if (!(error instanceof UnreadableSound)) throw error;
+      } finally {
+        await opened.file.close();
+      }
       await unlink(opened.path);
     } catch (error) {
       if (error instanceof ForbiddenFile || (error as NodeJS.ErrnoException).code === 'ENOENT') return;

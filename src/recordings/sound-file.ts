@@ -6,7 +6,7 @@
 import { Readable } from 'node:stream';
 import type { FileHandle } from 'node:fs/promises';
 import type { TranscoderInput } from '../core/ports.ts';
-import type { FileLook } from '../core/recording.ts';
+import type { FileLook, Recording } from '../core/recording.ts';
 
 /** How the samples lie in the file, where time can be counted in bytes. */
 interface Samples {
@@ -320,6 +320,19 @@ function wavHeader(fmt: Buffer, sampleBytes: number): Buffer {
 /** How long the file plays; null where only a decoder can tell. */
 export function durationOf({ samples }: SoundFile): number | null {
   return samples === null ? null : (samples.bytes / samples.blockBytes) * samples.blockMs;
+}
+
+/** A little more than what a converter adds or leaves out. */
+const sameLengthMs = 250;
+
+/**
+ * False where another sound has taken the place of the recording's file, as when a mailbox numbers its messages anew. Only
+ * whole files of a known length tell.
+ */
+export function isStillThat(recording: Pick<Recording, 'part' | 'durationMs'>, sound: SoundFile): boolean {
+  const duration = durationOf(sound);
+  if (recording.part !== null || recording.durationMs === null || duration === null) return true;
+  return Math.abs(duration - recording.durationMs) <= sameLengthMs;
 }
 
 /** Bytes made of a header of ours and a stretch of the file: what is served of an original, and what is converted. */

@@ -229,7 +229,12 @@ describe('the doctor visits a real Asterisk', function () {
       write(lab.secrets.control);
       const { findings } = JSON.parse((await run('--json')).out) as { findings: Finding[] };
       const ofLab = findings.filter(({ check }) => check.startsWith('lab: '));
-      assert.deepEqual(notInOrder(ofLab), []);
+      // Debian's own Asterisk is known to lose voices.
+      const isDebians = lab.pbx.settings.place.version.includes('dfsg');
+      assert.deepEqual(
+        ofLab.filter(({ state }) => state !== 'ok').map(({ check, state }) => `${state} ${check}`),
+        isDebians ? ['warning lab: recorded voices'] : [],
+      );
       assert.deepEqual(
         ofLab.map(({ check }) => check),
         [
@@ -239,6 +244,7 @@ describe('the doctor visits a real Asterisk', function () {
           'lab: CEL',
           'lab: CDR',
           'lab: clock',
+          'lab: recorded voices',
           'lab: extensions and users',
         ],
       );

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Conversation } from '../../src/core/call.ts';
 import { startLab, type Lab } from '../support/lab/lab.ts';
 import { answer, hangUp, press, ring, stay, step, talk, transferTo, wait, type Script } from '../support/lab/script.ts';
+import type { Experience } from '../support/lab/witness.ts';
 import { RunningService, type ListedCall } from '../support/running-service.ts';
 import { listen, type Heard } from '../support/tones.ts';
 import { until } from '../support/until.ts';
@@ -102,6 +103,8 @@ describe('recordings of real calls', function () {
     return { call: call!, played, whole };
   }
 
+  const hasAnswered = (party: string) => (one: Experience) => one.party === party && one.answeredAt !== null;
+
   /** Its length is that of the talk, and only those who talked are in it. */
   function assertPlays({ conversation, heard }: Played, parties: readonly string[], slackSeconds = 0.35): void {
     const talked = (conversation.endedAt!.getTime() - conversation.answeredAt!.getTime()) / 1000;
@@ -140,6 +143,33 @@ describe('recordings of real calls', function () {
     assert(
       whole!.strength(400, 0.3, 1.5) > 0.25 && whole!.strength(600, whole!.seconds - 1.5, whole!.seconds - 0.3) > 0.25,
     );
+  });
+
+  it('cuts by what was written where the recording was stopped for a while, as a CRM does it over AMI', async () => {
+    await lab.script({
+      '101': [ring(0.5), answer(), talk(4.5), transferTo(lab.pbxUri('103')), hangUp()],
+      '103': [ring(0.5), answer(), talk(3), hangUp()],
+    });
+    const call = await lab.call({ from: client, to: '7000001', then: [asTone, talk(30)] });
+    await lab.witness.until('101 talks', () => lab.witness.experiences.some(hasAnswered('101')));
+    const { answeredAt } = lab.witness.experiences.find(hasAnswered('101'))!;
+    const untilTalked = (ms: number) => until(() => Date.now() - answeredAt! >= ms);
+    const channels = await lab.pbx.command('core show channels concise');
+    const Channel = /^PJSIP\/provider-\w+/m.exec(channels)![0];
+    const File = (await lab.pbx.command(`core show channel ${Channel}`)).match(/^RL_RECORDING=(.*)$/m)![1]!.trim();
+    await untilTalked(1000);
+    await lab.pbx.ami.send({ Action: 'StopMixMonitor', Channel });
+    await untilTalked(3000);
+    await lab.pbx.ami.send({ Action: 'MixMonitor', Channel, File, Options: 'ab' });
+    await call.ended;
+    await lab.quiet();
+    const { played } = await playAll();
+    assertPlays(played.get('103')!, ['103', client]);
+    const { conversation, heard } = played.get('101')!;
+    const talked = (conversation.endedAt!.getTime() - conversation.answeredAt!.getTime()) / 1000;
+    assert(Math.abs(heard.seconds - (talked - 2)) < 0.4, `${heard.seconds} s are heard of ${talked} s`);
+    const [from, to] = [0.3, heard.seconds - 0.3];
+    assert(heard.strength(toneOf['101']!, from, to) > 0.25 && heard.strength(toneOf['103']!, from, to) < 0.03);
   });
 
   it('keeps the consultation of an attended transfer from the client out of both parts', async () => {

@@ -222,7 +222,9 @@ forEachDatabase((makeDatabase, kind) => {
     });
 
     it('lets go of its file when the player goes away half-way', async () => {
-      const place = house.write(path, wavOf([{ hertz: 440, seconds: 120 }]));
+      const long = '/var/spool/asterisk/monitor/long.wav';
+      const place = house.write(long, wavOf([{ hertz: 440, seconds: 120 }]));
+      const [talk] = await house.untilAll(await house.end({ path: long, serial: 2 }), 'ready');
       const held = () =>
         readdirSync('/proc/self/fd').filter((fd) => {
           try {
@@ -232,7 +234,7 @@ forEachDatabase((makeDatabase, kind) => {
           }
         }).length;
       let most = 0;
-      const url = new URL(`${link}&original=1`);
+      const url = new URL(`${house.linkOf(talk!)}&original=1`);
       for (let times = 0; times < 20; times++) {
         await new Promise<void>((resolve) => {
           const socket = connect(Number(url.port), url.hostname, () => {

@@ -1,6 +1,6 @@
 /** A recording is used when it is whole, however it comes about; a good link is never replaced by nothing. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { forEachDatabase } from '../support/databases.ts';
 import { listen } from '../support/tones.ts';
@@ -187,6 +187,23 @@ forEachDatabase((makeDatabase, kind) => {
       assert.deepEqual(await house.of(call), [recording]);
       assert.equal((await house.play(recording!, '&original=1')).status, 404);
     });
+
+    onSqlite(
+      'is not what takes the place of its file, as a mailbox’s next message does: neither heard nor deleted',
+      async () => {
+        await open();
+        const message = '/var/spool/asterisk/voicemail/default/101/INBOX/msg0000.wav';
+        house.write(message, wavOf(beep));
+        const call = await house.end({ path: message });
+        const [recording] = await house.untilAll(call, 'ready');
+        assert.equal((await house.play(recording!, '&original=1')).status, 200);
+        house.write(message, wavOf([{ hertz: 700, seconds: 5 }]));
+        assert.equal((await house.play(recording!, '&original=1')).status, 404);
+        assert.equal((await house.play(recording!)).status, 200);
+        await house.recordings.door.forgetNumber(recording!.client!);
+        assert.ok(existsSync(house.placeOf(message)));
+      },
+    );
 
     onSqlite('is made anew when it vanished from our folder', async () => {
       await open();
