@@ -185,7 +185,14 @@ export function parseConfig(given: {
       (fault) => !unread.has(formatPath(fault.path)),
     ),
     ...findContradictions(written),
-  ];
+  ].reduce<UnplacedFault[]>((told, fault) => {
+    // The number plan's country is the installation's unless it has its own: told once, where it is written.
+    const isBorrowed =
+      formatPath(fault.path) === 'numbering.country' && valueAt(secrets.value, fault.path) === undefined;
+    const found = isBorrowed ? { ...fault, path: ['installation', 'country'] } : fault;
+    const isTold = isBorrowed && told.some(({ path }) => formatPath(path) === 'installation.country');
+    return isTold ? told : [...told, found];
+  }, []);
   const place = (fault: UnplacedFault): ConfigFault => {
     const path = formatPath(fault.path);
     const override = environment.overrides.find(({ path: set }) =>

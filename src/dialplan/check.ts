@@ -180,13 +180,38 @@ async function findLost(jump: Jump, known: Known): Promise<Pick<Finding, 'level'
     };
   }
   if (jump.exten.includes('$') || ours.includes.length > 0) return null;
-  const steps = ours.steps.filter(({ exten }) => exten === jump.exten || matchesExten(exten, jump.exten));
+  const steps = stepsAt(ours, jump.exten);
   if (steps.length === 0) return { level: 'error', message: `${jump.context} has no extension ${jump.exten}` };
   if (jump.priority.includes('$')) return null;
   const isThere = /^\d+$/.test(jump.priority)
     ? steps.some(({ priority }) => priority === Number(jump.priority))
     : steps.some(({ label }) => label === jump.priority);
   return isThere ? null : { level: 'error', message: `${written} does not exist` };
+}
+
+interface Index {
+  /** As Asterisk compares them: without hyphens. */
+  readonly exact: ReadonlyMap<string, readonly DialplanStep[]>;
+  readonly patterns: readonly DialplanStep[];
+}
+/** Thousands of phones are each jumped to: going through all steps for every jump would take seconds. */
+const indexes = new WeakMap<DialplanContext, Index>();
+
+function stepsAt(context: DialplanContext, exten: string): readonly DialplanStep[] {
+  let index = indexes.get(context);
+  if (index === undefined) {
+    const exact = new Map<string, DialplanStep[]>();
+    for (const step of context.steps) {
+      const key = step.exten.replaceAll('-', '');
+      const known = exact.get(key);
+      if (known === undefined) exact.set(key, [step]);
+      else known.push(step);
+    }
+    index = { exact, patterns: context.steps.filter((step) => step.exten.startsWith('_')) };
+    indexes.set(context, index);
+  }
+  const fitting = index.patterns.filter((step) => step.exten !== exten && matchesExten(step.exten, exten));
+  return [...(index.exact.get(exten.replaceAll('-', '')) ?? []), ...fitting];
 }
 
 function jumpsOf(step: DialplanStep, context: string): Jump[] {

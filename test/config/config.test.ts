@@ -107,6 +107,15 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('tells a wrong country once, where it is written', () => {
+    for (const country of ['RUS', 'XX']) {
+      const faults = faultsOf(`installation:\n  country: ${country}\n`);
+      assert.equal(faults.length, 1, faults.join('\n'));
+      assert.match(faults[0]!, /^ringledger\.yaml:2:12: installation\.country: .*country code such as RU/);
+    }
+    assert.match(faultsOf('numbering: { country: XX }')[0]!, /^ringledger\.yaml:1:23: numbering\.country: /);
+  });
+
   it('hands the country of the installation to the number plan unless that has its own', () => {
     assert.equal(read('installation: { country: de }').numbering.country, 'DE');
     assert.equal(read('installation: { country: DE }\nnumbering: { country: KZ }').numbering.country, 'KZ');
