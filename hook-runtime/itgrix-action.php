@@ -43,7 +43,7 @@ $ringledger['printed'] = ob_get_clean();
 if (is_array($ringledger['answer']) || is_object($ringledger['answer'])) {
     // What the action printed on the way is for people.
     fwrite(STDERR, $ringledger['printed']);
-    $ringledger['json'] = json_encode($ringledger['answer'], JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PARTIAL_OUTPUT_ON_ERROR);
+    $ringledger['json'] = json_encode($ringledger['answer'], JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES);
     if ($ringledger['json'] === false) {
         ringledger_refuse('the answer cannot be written as JSON: ' . json_last_error_msg());
     }

@@ -16,7 +16,13 @@ function answer(message) {
   }
 }
 
-const describe = (error) => (error instanceof Error ? (error.stack ?? error.message) : String(error)).slice(0, 4000);
+function describe(error) {
+  try {
+    return String(error instanceof Error ? (error.stack ?? error.message) : error).slice(0, 4000);
+  } catch {
+    return 'threw something that cannot be shown';
+  }
+}
 
 // A promise that a hook forgot must not end what others run in this process.
 process.on('unhandledRejection', (error) => console.error('unhandled rejection:', describe(error)));

@@ -196,7 +196,15 @@ async function showCallsWith(account: FakeKommo | null): Promise<void> {
         ?.deliveries[0];
       return delivery === undefined ? '' : `${delivery.crm}: ${delivery.state}`;
     });
-    if (account !== null) return printAccount(account);
+    if (account !== null) {
+      // The link follows when the recording is converted.
+      const isLinked = () =>
+        account.callNotes.every(({ params }) => params['call_status'] !== 4 || params['link'] !== undefined);
+      await until(isLinked, { timeoutMs: 20_000, what: 'all recordings are linked' }).catch((error: Error) =>
+        say(`\n${error.message}`),
+      );
+      return printAccount(account);
+    }
     const { items: contacts } = await service.get<{ items: Contact[] }>('/api/v1/contacts');
     const { items: tasks } = await service.get<{
       items: { text: string; dueAt: Date; responsibleId: string | null }[];
@@ -269,8 +277,9 @@ function printAccount(account: FakeKommo): void {
     note.params['call_result'],
     `${String(note.params['duration'])} s`,
     userOf(note.created_by),
+    String(note.params['link'] ?? '–').replace(/\?.*/, '?…'),
   ]);
-  say(formatTable(['time', 'direction', 'phone', 'stands at', 'result', 'talked', 'employee'], calls));
+  say(formatTable(['time', 'direction', 'phone', 'stands at', 'result', 'talked', 'employee', 'recording'], calls));
   say();
   const cards = account.shownCards.map(({ phone, users }) => [phone, (users ?? []).map(userOf).join(', ')]);
   say(formatTable(['a card opened for', 'before'], cards));

@@ -1,6 +1,7 @@
-// A name that people have given stays: calls change nothing of it.
-export default function processContactUpdateParams(input) {
-  const { call_full, id, name, ...kept } = input;
-  const isOurs = name !== undefined && /^(Contact )?\+?\d+$/.test(call_full.entity?.name ?? '');
-  return { state: 'success', data: isOurs ? { ...kept, name } : { ...kept, name: call_full.entity?.name ?? name } };
+// A contact that nobody is responsible for belongs to whoever talks with the client first.
+export default function processContactUpdateParams({ call_full }) {
+  const talk = call_full.conversations[call_full.active_conversation_id];
+  const isFree = call_full.entity !== null && call_full.entity.responsible_user_id === null;
+  if (!isFree || !talk?.channel.was_answered || talk.user === null) return { state: 'success', data: {} };
+  return { state: 'success', data: { responsible_user_id: talk.user.id } };
 }

@@ -199,6 +199,9 @@ class ListeningCrm implements CrmAdapter {
     return { id };
   }
 
+  updateContact = async (id: string, change: Partial<NewContact>) => this.#change('contact change', id, change);
+  updateLead = async (id: string, change: Partial<NewLead>) => this.#change('lead change', id, change);
+
   async registerConversation(registration: ConversationRegistration): Promise<{ id: string }> {
     const { call, conversation, idempotencyKey, contactId, leadId, responsibleId, userId, extras } = registration;
     const written = {
@@ -216,6 +219,10 @@ class ListeningCrm implements CrmAdapter {
       ...extras,
     };
     return { id: this.#write('call', written, idempotencyKey) };
+  }
+
+  #change(action: string, id: string, change: object): void {
+    this.#writes.push({ crm: this.name, action, id, ...change });
   }
 
   #write(action: string, fields: object, key: string): string {

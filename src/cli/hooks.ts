@@ -238,7 +238,9 @@ async function fileToTest(
 
 function readEvent(context: CliContext, path: string): object {
   try {
-    const event: unknown = JSON.parse(readFileSync(path === '-' ? 0 : resolve(context.cwd, path), 'utf8'));
+    const text = readFileSync(path === '-' ? 0 : resolve(context.cwd, path), 'utf8');
+    // Editors on Windows put a mark before it.
+    const event: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
     if (typeof event !== 'object' || event === null) throw new Error('it is no JSON object');
     return event;
   } catch (error) {

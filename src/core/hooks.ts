@@ -63,7 +63,10 @@ export interface AutodistributionInput {
 }
 
 export interface Hooks {
-  /** May the call be sent to the CRM? Asked at each stage; with `conversation_ended` a no leaves it in the ledger only. */
+  /**
+   * May the call be sent to the CRM? With `conversation_requested` a no shows no card; with `conversation_ended` and
+   * `call_ended` it leaves the conversation in the ledger only.
+   */
   need_registration(input: HookCall & { readonly stage: CallStage }): Promise<boolean>;
   /** Changes what is registered. Runs last before the registration, with the number from `process_client_phone`. */
   process_call_params(input: HookCall & { readonly params: CallParams }): Promise<WithExtras<CallParams>>;
@@ -84,9 +87,11 @@ export interface Hooks {
   post_registration(
     input: HookCall & { readonly registration: ConversationRegistration; readonly crmId: string },
   ): Promise<void>;
+  /** About a contact that stood in the CRM before; the core itself changes nothing of it. */
   process_contact_update_params(
     input: HookCall & { readonly id: string; readonly change: Partial<NewContact> },
   ): Promise<WithExtras<Partial<NewContact>>>;
+  /** About the open lead that the call belongs to; the core itself changes nothing of it. */
   process_lead_update_params(
     input: HookCall & { readonly id: string; readonly change: Partial<NewLead> },
   ): Promise<WithExtras<Partial<NewLead>>>;

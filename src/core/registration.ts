@@ -40,6 +40,10 @@ export function createConversationHandler(parts: RegistrationParts): DeliveryHan
     if (obstacle !== null) return { skip: obstacle };
     const about: HookCall = { call, conversation };
     if (!(await parts.hooks.need_registration({ ...about, stage: 'conversation_ended' }))) return { skip: 'hook' };
+    // A hook may well decide only at the end of the whole call, which this may not be yet.
+    const isOver = call.endedAt !== null;
+    if (isOver && !(await parts.hooks.need_registration({ call, conversation: null, stage: 'call_ended' })))
+      return { skip: 'hook' };
     return turns.take(call.client ?? `${call.source}/${call.linkedId}`, () => {
       context.signal.throwIfAborted();
       return new Registration(parts, { delivery, context, call, conversation }).run();
@@ -87,6 +91,7 @@ class Registration {
     this.#known = { client: contact };
     const client = await this.#settleContact(actions, phone, contact);
     this.#known = { client };
+    if (clientKind === 'known') await this.#changeContact(client);
     const leadId = await this.#settleLead(actions, phone, client);
     this.#known = { client, leadId };
     await this.#settleTask(actions, client, leadId);
@@ -140,6 +145,23 @@ class Registration {
     return created;
   }
 
+  /** We change nothing of a contact that people look after; a hook may. */
+  async #changeContact(client: KnownClient | null): Promise<void> {
+    const id = client?.id ?? null;
+    if (id === null || this.#crm.updateContact === undefined || this.#progress['contactChange'] !== undefined) return;
+    const change = await this.#hooks.process_contact_update_params({ ...this.#hookCall, id, change: {} });
+    if (Object.keys(change).length === 0) return;
+    await this.#crm.updateContact(id, change);
+    await this.#keep({ contactChange: id });
+  }
+
+  /** As with contacts. */
+  async #changeLead(id: string): Promise<void> {
+    if (this.#crm.updateLead === undefined) return;
+    const change = await this.#hooks.process_lead_update_params({ ...this.#hookCall, leadId: id, id, change: {} });
+    if (Object.keys(change).length > 0) await this.#crm.updateLead(id, change);
+  }
+
   /** The lead that the call belongs to: an open one of the contact, else a new one where the rules want it. */
   async #settleLead(actions: Actions, phone: string | null, client: KnownClient | null): Promise<string | null> {
     const kept = this.#progress['lead'];
@@ -150,6 +172,7 @@ class Registration {
     if (client?.id && findOpenLead !== undefined) {
       const open = await findOpenLead.call(this.#crm, client.id, action?.pipelineId ?? null);
       if (open !== null) {
+        await this.#changeLead(open.id);
         await this.#keep({ lead: open.id });
         return open.id;
       }

@@ -30,6 +30,9 @@ export interface FoundHooks {
 const moduleEndings = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
 const otherEndings = new Set(['', '.php', '.py', '.sh', '.pl', '.rb']);
 
+/** Asked before it is known which CRM knows the caller, or once for all of them. */
+const ofNoCrm: ReadonlySet<HookName> = new Set(['customize_autodistribution', 'process_record_file_path']);
+
 /** Where a hook stands: its name, with the CRM's before it where it is for that one alone. */
 export const placeOf = (hook: HookName, crm: string | null): string => (crm === null ? hook : `${crm}/${hook}`);
 
@@ -55,6 +58,10 @@ export async function findHooks(folder: string, crms: readonly string[]): Promis
       const hook = stem as HookName;
       if ((details.mode & 0o002) !== 0) {
         notices.push({ path, message: `anybody may change it, so it is not run: chmod o-w ${path}` });
+        continue;
+      }
+      if (crm !== null && crms.length > 1 && ofNoCrm.has(hook)) {
+        notices.push({ path, message: `is asked for all CRMs alike, so it is not taken here: move it to ${folder}` });
         continue;
       }
       const other = files.get(placeOf(hook, crm));

@@ -1,5 +1,5 @@
 /** The integrators' hooks as the core uses them: always an answer, within the deadline, the core's own where there is no better. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { coreBehaviour, hookNames, type HookCall, type HookName, type Hooks } from '../core/hooks.ts';
 import type { Clock, Log, PartStatus } from '../core/ports.ts';
 import { compileModule, stampOf, stopCompiler } from './compile.ts';
@@ -14,7 +14,7 @@ import { findHooks, placeOf, type HookFile, type HookNotice } from './hook-files
 import { HookSlot } from './hook-slot.ts';
 import { loadHook, type LoadedHook, type LoadSettings } from './loaded-hook.ts';
 import { findRuntimeFolder } from './runtime-folder.ts';
-import { HookVersions } from './versions.ts';
+import { HookVersions, linkNeighbours } from './versions.ts';
 
 export interface HooksParts {
   readonly config: HooksConfig;
@@ -69,6 +69,8 @@ class HookHouse implements InstalledHooks {
   readonly #runtimeFolder = findRuntimeFolder();
   readonly #slots = new Map<string, HookSlot>();
   readonly #tried = new Map<string, Tried>();
+  /** Of the folders that programs stand in, as their neighbours were last linked. */
+  readonly #homes = new Map<string, string>();
   /** Stamps of the last look: a file that is still being written is left for the next one. */
   #lastSeen = new Map<string, string>();
   #notices: readonly HookNotice[] = [];
@@ -207,13 +209,26 @@ class HookHouse implements InstalledHooks {
     for (const [place, file] of files) {
       const tried = this.#tried.get(place);
       const sourcesStamp = tried === undefined ? '' : await stampOf(tried.sources);
-      if (tried?.stamp === file.stamp && tried.sourcesStamp === sourcesStamp) continue;
+      if (tried?.stamp === file.stamp && tried.sourcesStamp === sourcesStamp) {
+        await this.#meetNeighbours(place, file);
+        continue;
+      }
       const stamp = `${file.stamp} ${sourcesStamp}`;
       seen.set(place, stamp);
       if (!waitsForRest || this.#lastSeen.get(place) === stamp) changed.push(file);
     }
     this.#lastSeen = seen;
     await Promise.all(changed.map((file) => this.#install(file)));
+  }
+
+  /** A file that a program includes may be saved after the program. */
+  async #meetNeighbours(place: string, file: HookFile): Promise<void> {
+    const loaded = this.#slots.get(place)?.loaded ?? null;
+    if (file.kind === 'module' || loaded === null) return;
+    const home = `${loaded.version.id} ${await stampOf([dirname(file.path)])}`;
+    if (this.#homes.get(place) === home) return;
+    this.#homes.set(place, home);
+    await linkNeighbours(file, loaded.version.folder);
   }
 
   /** Compiles, checks and swaps; what does not pass leaves everything as it was. */

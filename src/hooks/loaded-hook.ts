@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { HookName } from '../core/hooks.ts';
 import { HookFault } from './hook-fault.ts';
+import { sweepLeft } from './process/contained-process.ts';
 import { runExecutable } from './process/executable-run.ts';
 import { ModuleProcess, type ModuleProcessSettings } from './process/module-process.ts';
 import type { HookVersion } from './versions.ts';
@@ -161,6 +162,7 @@ class ExecutableHook implements LoadedHook {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#running);
+    await sweepLeft();
   }
 }
 
@@ -197,6 +199,7 @@ const checkers: readonly { readonly interpreter: RegExp; readonly args: (file: s
 async function checkSyntax(version: HookVersion, settings: LoadSettings): Promise<void> {
   const { text, isText } = await readHead(version.entry);
   if (text.trim() === '' && isText) throw new HookFault('start', 'the file is empty');
+  if (version.kind === 'executable' && isText) checkFirstLine(text);
   const command = version.kind === 'action' ? ['php'] : readShebang(text);
   if (command === null) return;
   const name = command.at(-1)!.split('/').at(-1)!;
@@ -216,6 +219,19 @@ async function checkSyntax(version: HookVersion, settings: LoadSettings): Promis
     const isMissing = error.message.includes('ENOENT') || /failed to execute/.test(error.message);
     throw new HookFault('start', isMissing ? `${name} is not installed on this machine` : error.message);
   }
+}
+
+/** The system would run such a file as a shell script, or not at all. */
+function checkFirstLine(text: string): void {
+  const [line = ''] = text.split('\n');
+  const wrong = line.startsWith('\u00EF\u00BB\u00BF')
+    ? 'begins with a byte order mark; save it as UTF-8 without BOM'
+    : !line.startsWith('#!')
+      ? 'has no first line that says what runs it, such as #!/usr/bin/env python3'
+      : line.endsWith('\r')
+        ? 'has the line ends of Windows; save it with those of Unix (dos2unix)'
+        : null;
+  if (wrong !== null) throw new HookFault('start', `the file ${wrong}`);
 }
 
 async function readHead(file: string): Promise<{ readonly text: string; readonly isText: boolean }> {

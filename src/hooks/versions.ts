@@ -106,7 +106,7 @@ function entryName(file: HookFile, compiled: string | null): string {
 }
 
 /** Files beside the hook are found beside its copy as well. */
-async function linkNeighbours(file: HookFile, folder: string): Promise<void> {
+export async function linkNeighbours(file: Pick<HookFile, 'kind' | 'path'>, folder: string): Promise<void> {
   if (file.kind === 'module') return;
   const home = dirname(resolve(file.path));
   for (const name of await readdir(home)) {

@@ -89,11 +89,11 @@ users: [{ id: anna, name: Anna, extensions: [101] }]
       /^input:\n.*"phone": "\+79161110002".*printed:\nlooking.*answer, after .* ms:.*goes on with:\n"002"/s,
     );
 
-    writeFileSync(join(folder, 'event.json'), JSON.stringify({ phone: '12345' }));
+    writeFileSync(join(folder, 'event.json'), `\uFEFF${JSON.stringify({ phone: '12345' })}\r\n`);
     const event = await run('hook', 'test', 'process_client_phone', '--event', 'event.json', '--json');
     assert.deepEqual((JSON.parse(event.out) as { result: unknown }).result, { phone: '345' });
 
-    writeFileSync(file, "export default () => ({ state: 'success', data: { phone: 5 } });");
+    writeFileSync(file, "export default () => ({ state: 'success', data: { phone: true } });");
     const invalid = await run('hook', 'test', 'process_client_phone');
     assert.equal(invalid.exitCode, 1);
     assert.match(invalid.out, /cannot be used.*data\.phone/);

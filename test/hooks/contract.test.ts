@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { coreBehaviour, hookNames, type HookName, type Hooks } from '../../src/core/hooks.ts';
 import { contracts } from '../../src/hooks/contract/contracts.ts';
+import { dataOf } from '../../src/hooks/contract/envelope.ts';
 import type { HookContract, HookSurroundings } from '../../src/hooks/contract/hook-contract.ts';
 import { contactOf } from '../support/caller-lookup.ts';
 import { sampleCall, sampleConversation } from '../support/ledger-samples.ts';
@@ -364,6 +365,54 @@ describe('the contract of hooks', () => {
       { channel: 'System(rm)' },
     ])
       assert.throws(() => read('process_originate_params', evil), TypeError, JSON.stringify(evil));
+  });
+
+  it('takes click-to-call in its wrapping too, and what was changed on either side', () => {
+    const { params } = wireOf('process_originate_params') as { params: Record<string, unknown> };
+    const extensionOf = (data: object) => read('process_originate_params', data)['clientNumber'];
+    assert.equal(extensionOf({ params: { ...params, extension: '89161110002' } }), '89161110002');
+    assert.equal(extensionOf({ ...params, params: { ...params, extension: 89161110002 } }), '89161110002');
+    assert.equal(extensionOf({ ...params, extension: '89161110003', params }), '89161110003');
+    assert.throws(() => extensionOf({ params: { extension: '1&SIP/evil' } }), TypeError);
+  });
+
+  it('takes yes, no and numbers in the ways in which PHP and shell write them', () => {
+    for (const [written, meant] of [
+      [true, true],
+      [1, true],
+      ['1', true],
+      ['true', true],
+      [false, false],
+      [0, false],
+      ['', false],
+      ['false', false],
+    ])
+      assert.equal(read('need_registration', { result: written }), meant);
+    assert.throws(() => read('need_registration', { result: 'perhaps' }), TypeError);
+    assert.deepEqual(dataOf({ state: 'success', data: false }, 'need_registration'), { result: false });
+    assert.equal(read('process_client_phone', { phone: 89161110002 }), '89161110002');
+    assert.equal(read('process_call_params', { phone: 89161110002 })['phone'], '89161110002');
+  });
+
+  it('writes ids as the CRM wants them', () => {
+    const task = read('process_task_creation_params', { created_by: '7' });
+    assert.equal(task['created_by'], 7);
+    assert.equal(read('process_task_creation_params', { created_by: null })['created_by'], undefined);
+    const wire = wireOf('process_unsorted_creation_params') as { _embedded: { leads: object[] } };
+    const embeddedOf = (lead: object) =>
+      (read('process_unsorted_creation_params', { _embedded: { leads: [lead] } })['_embedded'] as typeof wire._embedded)
+        .leads[0];
+    assert.deepEqual(embeddedOf({ name: 'Call', responsible_user_id: null, price: 5 }), { name: 'Call', price: 5 });
+    assert.deepEqual(embeddedOf({ responsible_user_id: '4', price: 5 }), { responsible_user_id: 4, price: 5 });
+  });
+
+  it('keeps whatever else a hook makes of the number of a contact', () => {
+    const fields = [{ field_id: 4242, values: [{ enum_code: 'MOB', value: '+79161110002' }] }];
+    const contact = read('process_contact_creation_params', { custom_fields_values: fields });
+    assert.deepEqual(contact['custom_fields_values'], fields);
+    const mail = [{ field_id: 403, values: [{ enum_code: 'WORK', value: 'a@example.org' }] }];
+    const change = read('process_contact_update_params', { custom_fields_values: mail });
+    assert.deepEqual(change, { custom_fields_values: mail, name: 'Acme' });
   });
 
   it('strips what customize_autodistribution may only read', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { AgiServer } from '../../agi/server.ts';
 import { agiServerConfig } from '../../agi/config.ts';
 import { createRoutes } from '../../agi/routes.ts';
@@ -92,6 +93,42 @@ const evilHooks: readonly EvilHook[] = [
     file: '.sh',
     text: shell('printf \'{"state":"success","data":{"phone":"evi\''),
     faults: ['garbage'],
+  },
+  {
+    does: 'answers in the letters of Windows',
+    file: '.sh',
+    text: shell(`printf '{"state":"success","data":{"phone":"\\320\\362"}}'`),
+    faults: ['garbage'],
+  },
+  {
+    does: 'prints before its answer',
+    file: '.sh',
+    text: shell(`echo debug\nprintf '{"state":"success","data":{"phone":"evil"}}'`),
+    faults: ['garbage'],
+  },
+  {
+    does: 'drips its answer',
+    file: '.py',
+    text: python("import sys, time\nwhile True: sys.stdout.write(' '); sys.stdout.flush(); time.sleep(0.02)"),
+    faults: ['timeout'],
+  },
+  {
+    does: 'answers a circle',
+    file: '.js',
+    text: `export default () => { const answer = ${good}; answer.data.self = answer; return answer; };`,
+    faults: ['error'],
+  },
+  {
+    does: 'answers a number beyond JSON',
+    file: '.js',
+    text: "export default () => ({ state: 'success', data: { phone: 1n } });",
+    faults: ['error'],
+  },
+  {
+    does: 'throws what cannot be shown',
+    file: '.js',
+    text: 'export default () => { throw Object.create(null); };',
+    faults: ['error'],
   },
   {
     does: 'dies of a segmentation fault',
@@ -246,6 +283,46 @@ describe('an evil hook', function () {
     under.save('healed', '');
     await until(async () => (await run()) === 'healed');
     assert.equal(under.statusOf('process_client_phone').health, 'ok');
+  });
+
+  for (const [how, end] of [
+    ['after it answered', `sys.stdout.write('{"state":"success","data":{"phone":"1"}}')`],
+    ['and hangs', 'time.sleep(600)'],
+  ] as const) {
+    it(`that starts a daemon which forgets whose it is, ${how}, leaves nothing behind`, async () => {
+      await under.install(
+        'process_client_phone.py',
+        python(`import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open('daemon', 'w') as file: file.write(str(os.getpid()))
+        os.execve('/bin/sleep', ['sleep', '600'], {})
+    os._exit(0)
+while not os.path.exists('daemon'): time.sleep(0.01)
+${end}`),
+        0o755,
+      );
+      const input = { ...sampleHookCall(), stage: 'conversation_ended' as const, phone: '+79161110002' };
+      await under.hooks.forCrm('local').process_client_phone(input);
+      const pid = readFileSync(join(under.hooksFolder, 'daemon'), 'latin1');
+      await until(() => !existsSync(`/proc/${pid}`), { timeoutMs: 5_000, what: 'the daemon is gone' });
+    });
+  }
+
+  it('that fails after its answer has answered', async () => {
+    await under.install(
+      'process_client_phone.js',
+      `export default () => {
+         setTimeout(() => Promise.reject(new Error('late')), 1);
+         return { state: 'success', data: { phone: '1' } };
+       };`,
+    );
+    const input = { ...sampleHookCall(), stage: 'conversation_ended' as const, phone: '+79161110002' };
+    for (let time = 0; time < 3; time += 1)
+      assert.equal(await under.hooks.forCrm('local').process_client_phone(input), '1');
+    await until(() => under.lines.some(({ fields }) => String(fields['printed']).includes('late')));
+    assert.deepEqual(under.errorsOf('process_client_phone'), []);
   });
 
   it('that hangs while it is loaded does not come into force', async () => {

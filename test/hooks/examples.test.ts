@@ -206,15 +206,16 @@ describe('the examples of hooks', function () {
   });
 
   it('change contacts, leads and requests', async () => {
-    const client = { id: '1', name: 'Anna', company: null, responsibleId: null };
-    const contact = await (
-      await hooksWith('process_contact_update_params')
-    ).process_contact_update_params({ ...sampleHookCall(), client, id: '1', change: { name: 'Contact +7' } });
-    assert.deepEqual(contact, { name: 'Anna' });
+    const ofNobody = { id: '1', name: 'Anna', company: null, responsibleId: null };
+    const updating = await hooksWith('process_contact_update_params');
+    const changeOf = (client: HookCall['client']) =>
+      updating.process_contact_update_params({ ...sampleHookCall(), client, id: '1', change: {} });
+    assert.deepEqual(await changeOf(ofNobody), { responsibleId: '7' });
+    assert.deepEqual(await changeOf({ ...ofNobody, responsibleId: '3' }), {});
     const lead = await (
       await hooksWith('process_lead_update_params')
-    ).process_lead_update_params({ ...sampleHookCall(), id: '1', change: { tags: ['PBX'] } });
-    assert.deepEqual(lead, { tags: ['PBX', 'line provider'] });
+    ).process_lead_update_params({ ...sampleHookCall(), id: '1', change: {} });
+    assert.deepEqual(lead, { tags: ['line provider'] });
     const hooks = await hooksWith('process_unsorted_creation_params');
     const call = sampleCall({ did: '+74957654321' });
     const request = await hooks.process_unsorted_creation_params({
@@ -268,6 +269,10 @@ describe('an action of the Itgrix customizer', function () {
       "<?php echo json_encode(array('state' => 'success', 'data' => array('phone' => substr($params['phone'], -10))));",
     ],
     [
+      'prints its answer and was saved on Windows',
+      "\uFEFF<?php\r\necho json_encode(array('state' => 'success', 'data' => array('phone' => substr($params['phone'], -10))));\r\n",
+    ],
+    [
       'prints, warns and includes a file beside it',
       "<?php require_once __DIR__ . '/lib/shorten.php'; require 'lib/empty.php'; echo 'debug'; echo $missing; return ['state' => 'success', 'data' => ['phone' => shorten($params['phone'])]];",
     ],
@@ -306,6 +311,15 @@ describe('an action of the Itgrix customizer', function () {
     await under.install('process_client_phone.php', '<?php return array(');
     assert.equal(await phone(), '1');
     assert.match(under.statusOf('process_client_phone').message, /syntax error|Parse error/);
+  });
+
+  it('that answers in the letters of Windows says so', async () => {
+    await under.install(
+      'process_client_phone.php',
+      '<?php return array("state" => "success", "data" => array("phone" => "\\xD2\\xE5\\xEB"));',
+    );
+    assert.equal(await phone(), '+79161110002');
+    assert.match(under.errorsOf('process_client_phone')[0]!.message, /Malformed UTF-8/);
   });
 
   it('that dies is a crash with the reason that PHP gave', async () => {

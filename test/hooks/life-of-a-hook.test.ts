@@ -60,6 +60,39 @@ describe('a hook in the folder', () => {
     assert.equal(await phone(), '2');
   });
 
+  it('that the system would not run, or run as something else, stays out and says why', async () => {
+    const lines = ['#!/usr/bin/env python3', `print('{"state":"success","data":{"phone":"2"}}')`, ''];
+    await under.install(`${place}.py`, lines.join('\n').replace('"2"', '"1"'), 0o755);
+    for (const [text, reason] of [
+      [lines.join('\r\n'), /line ends of Windows/],
+      [`\uFEFF${lines.join('\n')}`, /byte order mark/],
+      [lines.slice(1).join('\n'), /has no first line that says what runs it/],
+    ] as const) {
+      await under.install(`${place}.py`, text, 0o755);
+      assert.match(under.statusOf(place).message, reason);
+      assert.equal(await phone(), '1');
+    }
+  });
+
+  it('that was saved on Windows works where the language allows it', async () => {
+    await under.install(
+      `${place}.js`,
+      "\uFEFFexport default () => {\r\n  return { state: 'success', data: { phone: '1' } };\r\n};\r\n",
+    );
+    assert.equal(await phone(), '1');
+  });
+
+  it('finds a file beside it that was saved after it', async () => {
+    await under.install(
+      `${place}.py`,
+      '#!/usr/bin/env python3\nimport json, numbers_of_ours\nprint(json.dumps({"state": "success", "data": {"phone": numbers_of_ours.PHONE}}))\n',
+      0o755,
+    );
+    assert.equal(await phone(), '+79161110002');
+    await under.install('numbers_of_ours.py', 'PHONE = "1"\n');
+    assert.equal(await phone(), '1');
+  });
+
   it('that is broken at the start runs in the version that worked last', async () => {
     await under.install(`${place}.js`, answering('1'));
     await under.install(`${place}.js`, answering('2'));
@@ -207,6 +240,8 @@ describe('a hook in the folder', () => {
     const text = "export default () => ({ state: 'success', data: { number: '102', name: 'VIP' } });";
     await under.install('other/customize_autodistribution.js', text);
     assert.equal(under.hooks.customizeAutodistribution, null);
+    const [notice] = under.hooks.status();
+    assert.match(notice!.message, /is asked for all CRMs alike, so it is not taken here: move it to .*\/hooks$/);
     await under.stop();
     under = new HooksUnderTest({}, { crms: ['local'] });
     await under.install('local/customize_autodistribution.js', text);

@@ -18,6 +18,8 @@ export interface FakeCard {
   is_unsorted: boolean;
   tags: string[];
   phones: { value: string; enum_code: string }[];
+  /** Fields besides the numbers, as they were written. */
+  fields: { field_id: number; values: { value: unknown; enum_code?: string | undefined }[] }[];
   companies: number[];
 }
 export interface FakeLead {
@@ -118,7 +120,13 @@ const fieldValues = z.array(
       field_id: integer.optional(),
       field_code: z.string().optional(),
       values: z
-        .array(z.strictObject({ value: z.string(), enum_id: integer.optional(), enum_code: z.string().optional() }))
+        .array(
+          z.strictObject({
+            value: z.union([z.string(), z.number(), z.boolean()]).optional(),
+            enum_id: integer.optional(),
+            enum_code: z.string().optional(),
+          }),
+        )
         .min(1),
     })
     .refine((field) => field.field_id !== undefined || field.field_code !== undefined),
@@ -151,6 +159,7 @@ const leadFields = {
   created_at: seconds.optional(),
   updated_at: seconds.optional(),
   loss_reason_id: integer.optional(),
+  visitor_uid: z.string().optional(),
   custom_fields_values: fieldValues.optional(),
   tags_to_add: tagList.optional(),
   request_id: requestId,
@@ -158,7 +167,12 @@ const leadFields = {
 const newLead = z.strictObject({
   ...leadFields,
   _embedded: z
-    .strictObject({ tags: tagList.optional(), contacts: linkList.optional(), companies: linkList.optional() })
+    .strictObject({
+      tags: tagList.optional(),
+      contacts: linkList.optional(),
+      companies: linkList.optional(),
+      source: z.strictObject({ external_id: z.string(), type: z.literal('widget') }).optional(),
+    })
     .optional(),
 });
 const changedLead = z.strictObject({ ...leadFields, id: integer.optional() });
@@ -319,11 +333,22 @@ const oauthProblem = (status: number, title: string, hint: string | null): Answe
       hint === null ? 'Авторизация клиента не прошла' : 'В запросе отсутствует ряд параметров или параметры невалидны',
   },
 });
+/** Statuses of the one pipeline, with their types: 1 takes unsorted requests only. */
+const pipelineId = 11;
+const statusTypes = new Map([
+  [21, 1],
+  [22, 0],
+  [23, 0],
+  [142, 0],
+  [143, 0],
+]);
+const noChoice = (path: string) => invalid(path, 'NotSupportedChoice', 'The value you selected is not a valid choice.');
+
 const forbiddenPage =
   '<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>\r\n<center><h1>403 Forbidden</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n';
-const invalid = (path: string, code: string, detail: string): Answer =>
+const invalid = (path: string, code: string, detail: string, request = '0'): Answer =>
   problem(400, 'Bad Request', 'Request validation failed', {
-    'validation-errors': [{ request_id: '0', errors: [{ code, path, detail }] }],
+    'validation-errors': [{ request_id: request, errors: [{ code, path, detail }] }],
   });
 
 export class FakeKommo {
@@ -435,6 +460,7 @@ export class FakeKommo {
       is_deleted: false,
       is_unsorted: false,
       tags: [],
+      fields: [],
       phones: card.phones.map((value) => ({ value, enum_code: 'WORK' })),
       companies: [...(card.companies ?? [])],
     };
@@ -503,6 +529,8 @@ export class FakeKommo {
     }
     const before = this.#faultBefore(isWrite);
     if (before !== null) return this.#answer(response, before);
+    if (url.pathname === '/oauth2/access_token' && request.headers.authorization !== undefined)
+      this.violations.push(`${name}: tokens are not asked for with a token`);
     const unlet = url.pathname === '/oauth2/access_token' ? null : this.#checkToken(request.headers.authorization);
     if (unlet !== null) return this.#answer(response, unlet);
 
@@ -645,7 +673,11 @@ export class FakeKommo {
         : issue!.message.includes('undefined')
           ? 'FieldMissing'
           : 'InvalidType';
-    return { refusal: invalid(issue!.path.slice(1).join('.'), code, issue!.message) };
+    if (!Array.isArray(asked.body)) return { refusal: invalid(issue!.path.join('.'), code, issue!.message) };
+    const [index = 0, ...path] = issue!.path;
+    const item = asked.body[Number(index)] as { request_id?: unknown } | undefined;
+    const request = typeof item?.request_id === 'string' ? item.request_id : String(index);
+    return { refusal: invalid(path.join('.'), code, issue!.message, request) };
   }
 
   #withParameters(asked: Asked, list: string, answer: () => Answer): Answer {
@@ -698,7 +730,7 @@ export class FakeKommo {
     for (const field of ['responsible_user_id', 'created_by'] as const) {
       const id = item[field];
       if (id !== undefined && id !== 0 && !this.users.some((user) => user.id === id)) {
-        return invalid(`0.${field}`, 'NotSupportedChoice', 'The value you selected is not a valid choice.');
+        return invalid(`${field}`, 'NotSupportedChoice', 'The value you selected is not a valid choice.');
       }
     }
     return null;
@@ -778,6 +810,7 @@ export class FakeKommo {
     const statuses = [
       status(21, 'Неразобранное', 1),
       status(22, 'Первичный контакт', 0),
+      status(23, 'Переговоры', 0),
       status(142, 'Успешно', 0),
       status(143, 'Закрыто', 0),
     ];
@@ -829,9 +862,13 @@ export class FakeKommo {
   }
 
   #showCard(kind: 'contacts' | 'companies', card: FakeCard, asked: Asked): object {
-    const { phones, tags, companies, ...fields } = card;
+    const { phones, tags, companies, fields: others, ...fields } = card;
     const values = phones.map(({ value, enum_code }) => ({ value, enum_id: 701, enum_code }));
     const field = { field_id: 401, field_name: 'Телефон', field_code: 'PHONE', field_type: 'multitext', values };
+    const written = [
+      ...(phones.length === 0 || !this.hasPhoneField ? [] : [field]),
+      ...others.map((one) => ({ ...one, field_code: one.field_id === 403 ? 'EMAIL' : null })),
+    ];
     const leads = this.leads.filter((lead) => lead[kind].includes(card.id)).map(({ id }) => ({ id, _links: {} }));
     const embedded = {
       tags: tags.map((name, index) => ({ id: index + 1, name, color: null })),
@@ -846,7 +883,7 @@ export class FakeKommo {
       created_by: 0,
       updated_by: 0,
       closest_task_at: null,
-      custom_fields_values: phones.length === 0 || !this.hasPhoneField ? null : [field],
+      custom_fields_values: written.length === 0 ? null : written,
       account_id: 5,
       _links: { self: { href: '' } },
       _embedded:
@@ -882,36 +919,31 @@ export class FakeKommo {
     );
   }
 
-  #readPhones(
-    fields: z.output<typeof fieldValues> | undefined,
-  ): { phones: FakeCard['phones'] } | { refusal: Answer } | null {
-    if (fields === undefined) return null;
-    const phones: FakeCard['phones'] = [];
-    for (const field of fields) {
-      const isPhone = field.field_id === 401 || field.field_code === 'PHONE';
-      if (!isPhone || !this.hasPhoneField) {
-        return {
-          refusal: invalid(
-            'custom_fields_values.0.field_id',
-            'NotSupportedChoice',
-            'The value you selected is not a valid choice.',
-          ),
-        };
+  /** What is written into the fields that are named; the others stay. */
+  #readFields(
+    written: z.output<typeof fieldValues> | undefined,
+  ): { phones: FakeCard['phones'] | null; fields: FakeCard['fields'] } | { refusal: Answer } {
+    let phones: FakeCard['phones'] | null = null;
+    const fields: FakeCard['fields'] = [];
+    const codes: Record<string, number> = { PHONE: 401, EMAIL: 403 };
+    for (const [index, { field_id, field_code, values }] of (written ?? []).entries()) {
+      const id = field_id ?? codes[field_code ?? ''];
+      const path = `custom_fields_values.${index}.field_id`;
+      if (id === undefined || ![401, 403, 405].includes(id) || (id === 401 && !this.hasPhoneField))
+        return { refusal: noChoice(path) };
+      if (id !== 401) {
+        fields.push({ field_id: id, values: values.map(({ value, enum_code }) => ({ value, enum_code })) });
+        continue;
       }
-      for (const { value, enum_code = 'WORK' } of field.values) {
-        if (enum_code === 'WORK' && !this.hasWorkValue) {
-          return {
-            refusal: invalid(
-              'custom_fields_values.0.values.0.enum_code',
-              'NotSupportedChoice',
-              'The value you selected is not a valid choice.',
-            ),
-          };
-        }
-        phones.push({ value, enum_code });
+      const known = [...(this.hasWorkValue ? ['WORK'] : []), 'MOB', 'OTHER'];
+      phones = [];
+      for (const { value, enum_id, enum_code } of values) {
+        const code = enum_code ?? (enum_id === undefined ? 'WORK' : (known[enum_id - 701] ?? ''));
+        if (!known.includes(code)) return { refusal: noChoice(`custom_fields_values.${index}.values.0.enum_code`) };
+        phones.push({ value: String(value), enum_code: code });
       }
     }
-    return { phones };
+    return { phones, fields };
   }
 
   #makeCard(
@@ -919,8 +951,8 @@ export class FakeKommo {
     item: z.output<typeof newCard>,
     isUnsorted: boolean,
   ): FakeCard | { refusal: Answer } {
-    const phones = this.#readPhones(item.custom_fields_values);
-    if (phones !== null && 'refusal' in phones) return phones;
+    const written = this.#readFields(item.custom_fields_values);
+    if ('refusal' in written) return written;
     const unknown = this.#unknownUser(item);
     if (unknown !== null) return { refusal: unknown };
     const card = this.addCard(kind, {
@@ -928,7 +960,8 @@ export class FakeKommo {
       phones: [],
       responsibleId: item.responsible_user_id ?? 501,
     });
-    card.phones = phones?.phones ?? [];
+    card.phones = written.phones ?? [];
+    card.fields = written.fields;
     card.is_unsorted = isUnsorted;
     card.tags = namesOf(item._embedded?.tags);
     return card;
@@ -952,13 +985,15 @@ export class FakeKommo {
     const card = this[kind].find((one) => one.id === id && !one.is_deleted);
     if (card === undefined) return problem(404, 'Not found', 'Contact not found');
     const item = read.value;
-    const phones = this.#readPhones(item.custom_fields_values);
-    if (phones !== null && 'refusal' in phones) return phones.refusal;
+    const written = this.#readFields(item.custom_fields_values);
+    if ('refusal' in written) return written.refusal;
     const unknown = this.#unknownUser(item);
     if (unknown !== null) return unknown;
     card.name = item.name ?? card.name;
     card.responsible_user_id = item.responsible_user_id ?? card.responsible_user_id;
-    card.phones = phones?.phones ?? card.phones;
+    card.phones = written.phones ?? card.phones;
+    const isRewritten = (id: number) => written.fields.some(({ field_id }) => field_id === id);
+    card.fields = [...card.fields.filter(({ field_id }) => !isRewritten(field_id)), ...written.fields];
     card.tags = [...new Set([...card.tags, ...namesOf(item.tags_to_add)])];
     card.updated_at = this.#now();
     return { status: 200, body: { id, name: card.name, updated_at: card.updated_at, _links: {} } };
@@ -987,17 +1022,14 @@ export class FakeKommo {
   #makeLead(item: z.output<typeof newLead>): FakeLead | { refusal: Answer } {
     const unknown = this.#unknownUser(item);
     if (unknown !== null) return { refusal: unknown };
-    if (item.pipeline_id !== undefined && item.pipeline_id !== 11) {
-      return {
-        refusal: invalid('0.pipeline_id', 'NotSupportedChoice', 'The value you selected is not a valid choice.'),
-      };
-    }
+    const stage = this.#wrongStage(item);
+    if (stage !== null) return { refusal: stage };
     for (const kind of ['contacts', 'companies'] as const) {
       for (const { id } of item._embedded?.[kind] ?? []) {
         if (this.#entity(kind, id) === undefined) {
           return {
             refusal: invalid(
-              `0._embedded.${kind}.0.id`,
+              `_embedded.${kind}.0.id`,
               'NotSupportedChoice',
               'The value you selected is not a valid choice.',
             ),
@@ -1007,12 +1039,19 @@ export class FakeKommo {
     }
     return this.addLead({
       name: item.name ?? '',
+      price: item.price ?? 0,
       status_id: item.status_id ?? 22,
       responsible_user_id: item.responsible_user_id ?? 501,
       tags: namesOf(item._embedded?.tags),
       contacts: item._embedded?.contacts?.map(({ id }) => id) ?? [],
       companies: item._embedded?.companies?.map(({ id }) => id) ?? [],
     });
+  }
+
+  #wrongStage(item: { pipeline_id?: number | undefined; status_id?: number | undefined }): Answer | null {
+    if (item.pipeline_id !== undefined && item.pipeline_id !== pipelineId) return noChoice('pipeline_id');
+    if (item.status_id !== undefined && !statusTypes.has(item.status_id)) return noChoice('status_id');
+    return null;
   }
 
   #addLeads(asked: Asked): Answer {
@@ -1049,8 +1088,9 @@ export class FakeKommo {
     if ('refusal' in read) return read.refusal;
     const lead = this.#leadOf(id);
     if (lead === undefined) return problem(404, 'Not found', 'Lead not found');
-    const unknown = this.#unknownUser(read.value);
-    if (unknown !== null) return unknown;
+    const wrong = this.#unknownUser(read.value) ?? this.#wrongStage(read.value);
+    if (wrong !== null) return wrong;
+    lead.price = read.value.price ?? lead.price;
     lead.name = read.value.name ?? lead.name;
     lead.responsible_user_id = read.value.responsible_user_id ?? lead.responsible_user_id;
     lead.status_id = read.value.status_id ?? lead.status_id;
@@ -1066,7 +1106,7 @@ export class FakeKommo {
     if (lead === undefined) return problem(404, 'Not found', 'Lead not found');
     for (const { to_entity_id, to_entity_type } of read.value) {
       if (this.#entity(to_entity_type, to_entity_id) === undefined)
-        return invalid('0.to_entity_id', 'NotSupportedChoice', 'No such entity');
+        return invalid('to_entity_id', 'NotSupportedChoice', 'No such entity');
       if (to_entity_type !== 'leads') lead[to_entity_type] = [...new Set([...lead[to_entity_type], to_entity_id])];
     }
     return { status: 200, body: { _total_items: 1, _links: {}, _embedded: { links: read.value } } };
@@ -1094,10 +1134,11 @@ export class FakeKommo {
   #addRequests(asked: Asked): Answer {
     const read = this.#read(asked, z.array(newRequest).min(1).max(50));
     if ('refusal' in read) return read.refusal;
-    if (!this.isUnsortedOn) return invalid('0.pipeline_id', 'NotSupportedChoice', 'Unsorted is off');
+    if (!this.isUnsortedOn) return invalid('pipeline_id', 'NotSupportedChoice', 'Unsorted is off');
     const made: object[] = [];
     for (const item of read.value) {
-      const lead = this.#makeLead({ name: 'Звонок', ...item._embedded?.leads?.[0], status_id: 21 });
+      const [wanted] = item._embedded?.leads ?? [];
+      const lead = this.#makeLead({ name: 'Звонок', ...wanted, pipeline_id: item.pipeline_id, status_id: 21 });
       if ('refusal' in lead) return lead.refusal;
       const contactIds: number[] = [];
       for (const card of item._embedded?.contacts ?? []) {
@@ -1142,9 +1183,9 @@ export class FakeKommo {
     const made = [];
     for (const item of read.value) {
       if ((item.entity_id === undefined) !== (item.entity_type === undefined))
-        return invalid('0.entity_type', 'FieldMissing', 'both or none');
+        return invalid('entity_type', 'FieldMissing', 'both or none');
       if (item.entity_id !== undefined && this.#entity(item.entity_type!, item.entity_id) === undefined) {
-        return invalid('0.entity_id', 'NotSupportedChoice', 'The value you selected is not a valid choice.');
+        return invalid('entity_id', 'NotSupportedChoice', 'The value you selected is not a valid choice.');
       }
       const unknown = this.#unknownUser(item);
       if (unknown !== null) return unknown;
@@ -1299,7 +1340,7 @@ export class FakeKommo {
       const made = [];
       for (const item of read.value) {
         if (this.#entity(kind, item.entity_id) === undefined)
-          return invalid('0.entity_id', 'NotSupportedChoice', 'No such entity');
+          return invalid('entity_id', 'NotSupportedChoice', 'No such entity');
         const note = this.#addCallNote(kind, item.entity_id, item.note_type, item.params, item);
         made.push({ id: note.id, request_id: item.request_id });
       }

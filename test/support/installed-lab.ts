@@ -58,10 +58,12 @@ export class InstalledLab {
     });
     const folder = mkdtempSync(join(tmpdir(), 'ringledger-installed-'));
     try {
-      const service = await RunningService.start(lab, { folder, ...(options.config && { config: options.config }) });
+      const asteriskPath = `${lab.pbx.settings.folders.spool}/monitor`;
+      const written = { recordings: { roots: [{ asteriskPath, path: lab.recordingsFolder }] }, ...options.config };
+      const service = await RunningService.start(lab, { folder, config: written });
       const config = {
         ...labConfig(lab, folder),
-        ...options.config,
+        ...written,
         http: { port: service.app.httpPort },
         agi: { port: service.app.agiPort },
         dialplan: {
@@ -71,7 +73,7 @@ export class InstalledLab {
           asteriskFolder: dirname(lab.dialplanFolder),
           historyFolder: join(folder, 'dialplan'),
           agi: { servers: [`127.0.0.1:${service.app.agiPort}`], waitMs: 1200 },
-          recording: { folder: lab.pbx.settings.folders.spool + '/monitor' },
+          recording: { folder: asteriskPath },
         },
       };
       const installed = new InstalledLab({ lab, folder, service, config });

@@ -3,13 +3,28 @@ import { z } from 'zod';
 import { callFull, toCallFull } from './call-full.ts';
 import { fromCallStatus, toCallStatus } from './call-status.ts';
 import { defineHook } from './hook-contract.ts';
-import { changed, entityId, fromEntityId, fromUnixTime, toEntityId, toUnixTime, wholeNumber } from './wire-values.ts';
+import {
+  changed,
+  dialledText,
+  entityId,
+  fromEntityId,
+  fromUnixTime,
+  toEntityId,
+  toUnixTime,
+  wholeNumber,
+} from './wire-values.ts';
 
 const callStage = z
   .enum(['conversation_requested', 'conversation_accepted', 'conversation_ended', 'call_ended'])
   .describe('It rings, was answered, the conversation ended, the call ended');
 
-const truth = z.union([z.boolean(), z.literal([0, 1]).transform(Boolean).pipe(z.boolean())]);
+const truth = z.union([
+  z.boolean(),
+  z
+    .literal([0, 1, '0', '1', '', 'true', 'false'])
+    .transform((word) => ![0, '0', '', 'false'].includes(word))
+    .pipe(z.boolean()),
+]);
 
 const needInput = z.object({ call_full: callFull, call_stage: callStage });
 const needAnswer = z.object({ result: truth.describe('false keeps it from the CRM; the ledger has it anyway') });
@@ -19,7 +34,7 @@ const phoneInput = z.object({
   call_stage: callStage,
   phone: z.string().describe("The client's number, E.164 where it could be derived"),
 });
-const phoneAnswer = z.object({ phone: z.string().max(64).optional() });
+const phoneAnswer = z.object({ phone: dialledText.pipe(z.string().max(64)).optional() });
 
 const callParams = {
   call_result: z.string().describe('Free text in the note; at first our word for the result'),
@@ -31,7 +46,7 @@ const callParams = {
   direction: z.enum(['inbound', 'outbound']),
   duration: wholeNumber.describe('Talk time in seconds'),
   link: z.string().nullable().describe('Where the recording is heard; empty: nowhere'),
-  phone: z.string().describe('As process_client_phone left it; empty: withheld'),
+  phone: dialledText.describe('As process_client_phone left it; empty: withheld'),
   responsible_user_id: entityId,
   source: z.string(),
 };
@@ -62,7 +77,7 @@ export const callHooks = {
   need_registration: defineHook<'need_registration', typeof needInput, typeof needAnswer>({
     name: 'need_registration',
     purpose:
-      'May the call be sent to the CRM? Asked at each stage. White and black lists by trunk, number, extension or anything else.',
+      'May the call be sent to the CRM? Asked with conversation_requested before a card is shown, with conversation_ended and, once the call is over, call_ended before it is registered; each no counts. White and black lists by trunk, number, extension or anything else.',
     input: needInput,
     answer: needAnswer,
     toWire: (input, surroundings) => ({ call_full: toCallFull(input, surroundings), call_stage: input.stage }),
@@ -134,7 +149,8 @@ export const callHooks = {
 
   process_client_phone: defineHook<'process_client_phone', typeof phoneInput, typeof phoneAnswer>({
     name: 'process_client_phone',
-    purpose: "The client's number as the CRM should see it and be asked for it. Runs before any request to the CRM.",
+    purpose:
+      "The client's number as the CRM should see it and be asked for it, whenever a call is shown or registered there. The dialplan's question comes before there is a call: it is asked with the number as it came.",
     input: phoneInput,
     answer: phoneAnswer,
     toWire: (input, surroundings) => ({

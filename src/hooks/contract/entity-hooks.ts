@@ -1,9 +1,19 @@
 /** The hooks around contacts, leads, requests and tasks. */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { NewContact, NewLead } from '../../core/ports.ts';
 import { callFull, toCallFull } from './call-full.ts';
 import { defineHook, type HookSurroundings } from './hook-contract.ts';
-import { changed, entityId, fromEntityId, fromUnixTime, toEntityId, toUnixTime, wholeNumber } from './wire-values.ts';
+import {
+  asEntityId,
+  changed,
+  entityId,
+  fromEntityId,
+  fromUnixTime,
+  toEntityId,
+  toUnixTime,
+  wholeNumber,
+} from './wire-values.ts';
 
 const fieldValue = z.looseObject({
   enum_code: z.string().optional().describe('WORK for the number of a call'),
@@ -28,19 +38,22 @@ function toPhoneField(number: string, { phoneFieldId }: HookSurroundings): Custo
   return [{ ...field, values: [{ enum_code: 'WORK', value: number }] }];
 }
 
-/** The call's number among the fields, and whether anything else stands there. */
+/** The call's number among the fields, and whether the hook made anything else of them. */
 function readNumber(fields: CustomFields, sent: CustomFields): { number: string | null; hasMore: boolean } {
   const [ours] = sent;
   const isPhone = (field: CustomFields[number]) =>
     (ours?.field_id != null && field.field_id === ours.field_id) || field.field_code === 'PHONE';
-  const isWork = (value: CustomFields[number]['values'][number]) => value.enum_code === 'WORK';
+  const isWork = ({ enum_code: code, value }: Value) => code === 'WORK' && /^[\d\s()+.-]+$/.test(String(value));
   const field = fields.find(isPhone) ?? fields.find(({ values }) => values.some(isWork));
-  const number = (field?.values.find(isWork) ?? field?.values[0])?.value;
-  return {
-    number: typeof number === 'string' && number !== '' ? number : null,
-    hasMore: fields.some(({ values }) => values.some(({ value }) => value !== number)),
-  };
+  const written = (field?.values.find(isWork) ?? field?.values[0])?.value;
+  const isNumber = (typeof written === 'string' && written !== '') || typeof written === 'number';
+  const number = isNumber ? String(written) : null;
+  return { number, hasMore: !isDeepStrictEqual(fields, withNumber(sent, written)) };
 }
+
+type Value = CustomFields[number]['values'][number];
+const withNumber = (fields: CustomFields, number: unknown): CustomFields =>
+  fields.map((field) => ({ ...field, values: field.values.map((value) => ({ ...value, value: number })) }));
 
 const contactFields = {
   custom_fields_values: customFields,
@@ -128,7 +141,8 @@ function toLead(lead: Partial<NewLead>) {
 function fromLead(data: z.output<typeof leadAnswer>, own: Partial<NewLead>) {
   const { contacts, tags, ...embedded } = data._embedded ?? {};
   const [contact] = contacts ?? [];
-  const more = { ...embedded, ...(contacts !== undefined && contacts.length > 1 ? { contacts } : {}) };
+  const all = contacts?.map((one) => ({ ...one, id: asEntityId(one.id) })) ?? [];
+  const more = { ...embedded, ...(all.length > 1 ? { contacts: all } : {}) };
   return {
     ...(Object.keys(more).length === 0 ? {} : { _embedded: more }),
     ...own,
@@ -178,14 +192,23 @@ const requestAnswer = z.object(requestFields).partial();
 type Embedded = z.output<typeof requestFields._embedded>;
 
 /** True when the hook wrote of the lead or contact what has no place of its own in the core. */
-function hasMore(given: Embedded | undefined, sent: Embedded, hasMoreFields: boolean): boolean {
-  if (given === undefined) return false;
+function hasMore(given: Embedded, sent: Embedded, hasMoreFields: boolean): boolean {
   const known = (value: Embedded) => {
     const { leads: [{ name: _name, responsible_user_id: _id, ...lead } = {}] = [], contacts = [], ...rest } = value;
     return { ...rest, lead, contacts: contacts.map(({ custom_fields_values: _fields, ...contact }) => contact) };
   };
   const isLonger = (given.leads?.length ?? 0) > 1;
   return hasMoreFields || isLonger || JSON.stringify(known(given)) !== JSON.stringify(known(sent));
+}
+
+/** Nobody is no user that the CRM knows. */
+function withProperIds({ leads, ...embedded }: Embedded): Embedded {
+  if (leads === undefined) return embedded;
+  const written = leads.map(({ responsible_user_id: id = null, ...lead }) => {
+    const responsible = asEntityId(id);
+    return { ...lead, ...(responsible === null ? {} : { responsible_user_id: responsible }) };
+  });
+  return { ...embedded, leads: written };
 }
 
 export const entityHooks = {
@@ -218,7 +241,8 @@ export const entityHooks = {
     typeof contactAnswer
   >({
     name: 'process_contact_update_params',
-    purpose: 'Before a contact is changed. Only what changes is given.',
+    purpose:
+      'When a call of a contact that stood in the CRM before is registered. The core changes nothing of it; what you answer is changed.',
     input: contactUpdateInput,
     answer: contactAnswer,
     readOnly: ['id'],
@@ -253,7 +277,8 @@ export const entityHooks = {
 
   process_lead_update_params: defineHook<'process_lead_update_params', typeof leadUpdateInput, typeof leadAnswer>({
     name: 'process_lead_update_params',
-    purpose: 'Before a lead is changed. Only what changes is given.',
+    purpose:
+      'When a call is registered at a lead that was open before. The core changes nothing of it; what you answer is changed.',
     input: leadUpdateInput,
     answer: leadAnswer,
     readOnly: ['id'],
@@ -292,9 +317,9 @@ export const entityHooks = {
       const id = fromEntityId(entity.id);
       return {
         ...extras,
-        ...(data.created_by === undefined || data.created_by === sent.created_by
+        ...(data.created_by == null || data.created_by === sent.created_by
           ? {}
-          : { created_by: data.created_by }),
+          : { created_by: asEntityId(data.created_by) ?? 0 }),
         ...(data.is_completed === true ? { is_completed: true } : {}),
         // As amoCRM's API calls it.
         ...(data.task_type === undefined || data.task_type === sent.task_type ? {} : { task_type_id: data.task_type }),
@@ -353,7 +378,9 @@ export const entityHooks = {
       return {
         ...extras,
         // Whole where it holds more than is read here.
-        ...(hasMore(data._embedded, sent._embedded, read?.hasMore ?? false) ? { _embedded: data._embedded } : {}),
+        ...(data._embedded !== undefined && hasMore(data._embedded, sent._embedded, read?.hasMore ?? false)
+          ? { _embedded: withProperIds(data._embedded) }
+          : {}),
         ...incomingLead,
         name: name ?? incomingLead.name,
         number: read?.number ?? incomingLead.number,

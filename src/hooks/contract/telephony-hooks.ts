@@ -1,7 +1,7 @@
 /** The hooks that run while somebody waits: click-to-call and the dialplan's question. */
 import { z } from 'zod';
 import { defineHook } from './hook-contract.ts';
-import { entityId, toEntityId } from './wire-values.ts';
+import { dialledText, entityId, toEntityId } from './wire-values.ts';
 
 /** The dialplan's contexts that ring the employee and dial the client where a hook names no other. */
 const employeeContext = 'ringledger-click-to-call';
@@ -14,9 +14,8 @@ const originate = {
     .string()
     .regex(/^[A-Za-z0-9_-]{1,79}$/, 'is not the name of a context')
     .describe('The context of the dialplan that dials the client: another trunk is another context'),
-  extension: z
-    .string()
-    .regex(/^\+?[0-9*#]{2,20}$/, 'is not a number that can be dialled')
+  extension: dialledText
+    .pipe(z.string().regex(/^\+?[0-9*#]{2,20}$/, 'is not a number that can be dialled'))
     .describe("The client's number as it is dialled"),
   priority: z.union([z.string(), z.int()]).describe('Always 1'),
 };
@@ -26,15 +25,16 @@ const originateInput = z.object({
     request_data: z.record(z.string(), z.unknown()).describe('What the CRM sent; read only'),
   }),
 });
-const originateAnswer = z.object(originate).partial();
+const originateAnswer = z.object({
+  ...z.object(originate).partial().shape,
+  params: z.object(originate).partial().optional().describe('The same once more, as they came'),
+});
 
 const shownName = /^\s*"?(.*?)"?\s*(?:<[^<>]*>)?\s*$/s;
 const phoneInChannel = /^(?:[A-Za-z0-9_]+\/)?([0-9*#]{1,10})(?:@[\w-]+)?(?:\/n)?$/;
 
 const distribution = {
-  number: z
-    .union([z.string(), z.int().transform(String).pipe(z.string())])
-    .describe('The extension to ring; empty: nobody, the default route'),
+  number: dialledText.describe('The extension to ring; empty: nobody, the default route'),
   name: z.string().describe('What the phone shows, at most 20 characters; more is cut'),
 };
 const distributionInput = z.object({
@@ -76,7 +76,10 @@ export const telephonyHooks = {
         request_data: { ...requestData },
       },
     }),
-    fromWire: ({ data, sent: { params: sent }, input: { request } }) => {
+    fromWire: ({ data: { params, ...plain }, sent: { params: sent }, input: { request } }) => {
+      // Given back as they came, in params, or plain, or both: what was changed counts.
+      const isChanged = ([key, value]: [string, unknown]) => value !== sent[key as keyof typeof sent];
+      const data: typeof plain = { ...params, ...Object.fromEntries(Object.entries(plain).filter(isChanged)) };
       const phone = phoneInChannel.exec(data.channel ?? sent.channel)?.[1];
       if (phone === undefined) throw new TypeError(`data.channel: ${data.channel} names no extension`);
       const isNamed = data.caller_id !== undefined && data.caller_id !== sent.caller_id;

@@ -10,6 +10,9 @@ export const wholeNumber = z.union([
     .pipe(z.int()),
 ]);
 
+/** Telephone numbers lose their quotes on the way through other languages. */
+export const dialledText = z.union([z.string(), z.int().min(0).transform(String).pipe(z.string())]);
+
 /** An entity's id in the CRM: a number where the CRM counts, else text; null and 0: none. */
 export const entityId = z.union([z.int().min(0), z.string()]).nullable();
 
@@ -23,6 +26,9 @@ export function toEntityId(id: string | null): number | string | null {
 export function fromEntityId(id: number | string | null): string | null {
   return id === null || id === 0 || id === '' ? null : String(id);
 }
+
+/** An id as a hook gave it, in the way in which the CRM wants it. */
+export const asEntityId = (id: number | string | null): number | string | null => toEntityId(fromEntityId(id));
 
 export const toUnixTime = (at: Date): number => Math.floor(at.getTime() / 1000);
 export const fromUnixTime = (seconds: number): Date => new Date(seconds * 1000);

@@ -2,7 +2,7 @@
  * Processes of foreign code: in a group of their own, with few rights to the machine, and gone with all that they started when
  * they are ended.
  */
-import { randomUUID } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -25,17 +25,25 @@ export interface ContainedProcess {
   kill(): void;
   /** Ends also what left the group; for after a fault, as it looks at every process of the machine. */
   hunt(): Promise<void>;
+  /** After a run that went well: what it left behind is ended within seconds, with that of all others in one look. */
+  sweep(): void;
 }
 
 const prlimit = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path)) ?? null;
+/**
+ * What tells a run's processes from all others: a limit that every descendant inherits and that limits nothing on Linux,
+ * as who starts a daemon may well clear its environment. Where limits cannot be set, the environment.
+ */
 const markName = 'RINGLEDGER_HOOK_RUN';
+const markedLimit = /^Max file locks +(\d+) /m;
 /** Calls come first. */
 const niceness = 10;
 
 export function startContained(wanted: ContainedCommand): ContainedProcess {
-  const mark = randomUUID();
+  const mark = randomInt(1, 2 ** 47);
   const limits = [
     '--core=0',
+    `--locks=${mark}`,
     '--nofile=256',
     ...(wanted.memoryBytes === null ? [] : [`--data=${wanted.memoryBytes}`]),
     '--',
@@ -45,7 +53,7 @@ export function startContained(wanted: ContainedCommand): ContainedProcess {
   const [command, args] = prlimit === null ? [wanted.command, [...wanted.args]] : [prlimit, limits];
   const child = spawn(command, args, {
     cwd: wanted.cwd,
-    env: { ...wanted.env, [markName]: mark },
+    env: { ...wanted.env, [markName]: String(mark) },
     stdio: wanted.stdio,
     detached: true,
   });
@@ -56,10 +64,24 @@ export function startContained(wanted: ContainedCommand): ContainedProcess {
     kill,
     async hunt() {
       kill();
-      // What is found may have just forked: until none is found.
-      for (let round = 0; round < 5 && (await killMarked(`${markName}=${mark}`)) > 0; round += 1) kill();
+      await huntMarked(new Set([String(mark)]));
+    },
+    sweep() {
+      if (left.size === 0) setTimeout(() => void sweepLeft(), sweepAfterMs).unref();
+      left.add(String(mark));
     },
   };
+}
+
+const sweepAfterMs = 1_000;
+/** Marks of runs that are over and may have left something. */
+const left = new Set<string>();
+
+/** Ends now what runs that went well have left. */
+export async function sweepLeft(): Promise<void> {
+  const marks = new Set(left);
+  left.clear();
+  if (marks.size > 0) await huntMarked(marks);
 }
 
 function lowerPriority(pid: number): void {
@@ -79,13 +101,18 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Ends every process that was started with this in its environment; how many there were. */
-async function killMarked(mark: string): Promise<number> {
+async function huntMarked(marks: ReadonlySet<string>): Promise<void> {
+  // What is found may have just forked: until none is found.
+  for (let round = 0; round < 5 && (await killMarked(marks)) > 0; round += 1);
+}
+
+/** Ends every process with one of these marks; how many there were. */
+async function killMarked(marks: ReadonlySet<string>): Promise<number> {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   let found = 0;
   for (const pid of pids) {
-    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-    if (!environment.split('\0').includes(mark)) continue;
+    const mark = await readMark(pid);
+    if (mark === null || !marks.has(mark)) continue;
     found += 1;
     try {
       process.kill(Number(pid), 'SIGKILL');
@@ -94,6 +121,13 @@ async function killMarked(mark: string): Promise<number> {
     }
   }
   return found;
+}
+
+async function readMark(pid: string): Promise<string | null> {
+  const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
+  if (prlimit !== null) return markedLimit.exec(await read('limits'))?.[1] ?? null;
+  const entry = (await read('environ')).split('\0').find((line) => line.startsWith(`${markName}=`));
+  return entry?.slice(markName.length + 1) ?? null;
 }
 
 /** The last that a process printed, and whether it prints more than is allowed in a second. */

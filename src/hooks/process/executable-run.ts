@@ -22,6 +22,15 @@ export interface ExecutableOutcome {
 /** How long what was printed may take to arrive after the end of the process; a child of it may hold the pipe for ever. */
 const drainMs = 100;
 
+/** The text, without the mark that editors on Windows put before it; null: it is not UTF-8. */
+function decode(bytes: Buffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 /** One process for one run. Rejects with `HookFault`; nothing of it is left when this settles, but what hides from its group is ended soon after. */
 export function runExecutable(run: ExecutableRun): Promise<ExecutableOutcome> {
   return new Promise((resolve, reject) => {
@@ -61,8 +70,14 @@ export function runExecutable(run: ExecutableRun): Promise<ExecutableOutcome> {
       if (!printed.add(chunk)) fail('flood', 'printed more than it may');
     });
     const settle = (code: number | null, signal: NodeJS.Signals | null) => {
-      if (code === 0) finish(() => resolve({ output: Buffer.concat(chunks).toString(), printed: printed.text }));
-      else fail('crash', signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
+      if (code === 0) {
+        const output = decode(Buffer.concat(chunks));
+        if (output === null) return fail('garbage', 'answered what is not UTF-8');
+        finish(() => {
+          contained.sweep();
+          resolve({ output, printed: printed.text });
+        });
+      } else fail('crash', signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
     };
     child.on('exit', (code, signal) => {
       const drain = setTimeout(() => settle(code, signal), drainMs);

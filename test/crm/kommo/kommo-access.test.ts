@@ -157,7 +157,7 @@ describe('access to an amoCRM or Kommo account', () => {
       await assert.rejects(connect().listUsers(), Retryable);
       await assert.rejects(connect().createContact!(aContact({ responsibleId: '999' }), 'k'), (error: unknown) => {
         assert.ok(error instanceof Rejected);
-        assert.deepEqual(Object.keys(error.details as object), ['0.responsible_user_id']);
+        assert.deepEqual(Object.keys(error.details as object), ['responsible_user_id']);
         return true;
       });
       assert.equal(fake.contacts.length, 0);

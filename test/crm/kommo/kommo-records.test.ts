@@ -186,6 +186,44 @@ describe('records in an amoCRM or Kommo account', () => {
         }
       });
 
+      it('is found behind hundreds that only have its number in their names', async () => {
+        for (let index = 0; index < 260; index++)
+          fake.addCard('contacts', { name: `Сделка 9161110002 №${index}`, phones: [] });
+        const card = fake.addCard('contacts', { name: 'Иван', phones: [number] });
+        assert.equal((await adapter.findContact(number, never()))?.id, String(card.id));
+      });
+
+      it('keeps what a hook wrote beside its number, and its tags', async () => {
+        const fields = [
+          { field_id: 401, values: [{ enum_code: 'WORK', value: '8 (916) 111-00-02' }] },
+          { field_id: 405, values: [{ value: 'From the PBX' }] },
+        ];
+        const written = aContact();
+        const { id } = await adapter.createContact!(Object.assign({}, written, { custom_fields_values: fields }), 'k1');
+        const [card] = fake.contacts;
+        assert.deepEqual(
+          [card!.phones, card!.fields, card!.tags],
+          [
+            [{ value: '8 (916) 111-00-02', enum_code: 'WORK' }],
+            [{ field_id: 405, values: [{ value: 'From the PBX', enum_code: undefined }] }],
+            written.tags,
+          ],
+        );
+        const mail = [{ field_id: 403, values: [{ enum_code: 'WORK', value: 'a@example.org' }] }];
+        await adapter.updateContact!(
+          id,
+          Object.assign({ number: '+79161110003' }, { custom_fields_values: [...mail, fields[0]] }),
+        );
+        assert.deepEqual(
+          card!.phones.map(({ value }) => value),
+          ['8 (916) 111-00-02', '+79161110003'],
+        );
+        assert.deepEqual(
+          card!.fields.map(({ field_id }) => field_id),
+          [405, 403],
+        );
+      });
+
       it('comes before a company, and a company before nobody', async () => {
         const company = fake.addCard('companies', { name: 'Ромашка', phones: ['8 495 111-22-33'], responsibleId: 502 });
         const found = await adapter.findContact('+74951112233', never());
@@ -350,7 +388,7 @@ describe('records in an amoCRM or Kommo account', () => {
       );
       await assert.rejects(adapter.createLead!(aLead({ pipelineId: '99' }), 'k2'), (error: unknown) => {
         assert.ok(error instanceof Rejected);
-        assert.deepEqual(Object.keys(error.details as object), ['0.pipeline_id']);
+        assert.deepEqual(Object.keys(error.details as object), ['pipeline_id']);
         return true;
       });
     });

@@ -69,8 +69,10 @@ export class KommoContacts {
     const kinds: readonly CardKind[] = this.#withCompanies ? ['contacts', 'companies'] : ['contacts'];
     for (const kind of kinds) {
       const query = { query: digitsOf(wanted).slice(-searchDigits) };
-      const { items } = await this.#api.page(`/api/v4/${kind}`, { key: kind, item: cardSchema, query, page: 1 }, ask);
-      const contacts = items.filter(isAlive).map((card) => this.#note(kind, card));
+      const contacts: Contact[] = [];
+      // The search looks at names and notes too: whoever has the number may stand far behind.
+      for await (const page of this.#api.pages(`/api/v4/${kind}`, { key: kind, item: cardSchema, query }, ask))
+        contacts.push(...page.filter(isAlive).map((card) => this.#note(kind, card)));
       const mirror = new ContactMirror();
       mirror.put(contacts);
       const found = mirror.find(wanted);
@@ -161,7 +163,7 @@ export class KommoContacts {
         const hasLooked = performance.now() - (this.#missedAtMs.get(number) ?? -Infinity) < lookFreshMs;
         const found = hasLooked ? null : await this.find(number, { urgency });
         if (found !== null) return found.id;
-        const body = { ...(await this.#writeNew(wanted, number)), request_id: '0' };
+        const body = { ...(await this.#writeNew(wanted)), request_id: '0' };
         const answer = await this.#api.write('POST', '/api/v4/contacts', [body], { urgency });
         const created = readAnswer(createdSchema('contacts'), answer, 'POST contacts');
         this.#seen.put(String(created), created);
@@ -226,21 +228,24 @@ export class KommoContacts {
   async update(id: string, change: Partial<NewContact>): Promise<void> {
     const ref = toCardRef(id);
     if (ref === null) throw noContact(id);
-    const body: Record<string, unknown> = { ...extrasOf(change, ours) };
+    const { custom_fields_values: given, ...extras } = extrasOf(change, ours) as { custom_fields_values?: FieldName[] };
+    const body: Record<string, unknown> = { ...extras };
     if (change.name !== undefined) body['name'] = change.name;
     if (change.responsibleId) body['responsible_user_id'] = toNumber(change.responsibleId) ?? undefined;
     if (change.tags !== undefined && change.tags.length > 0)
       body['tags_to_add'] = change.tags.map((name) => ({ name }));
-    if (change.number !== undefined) {
-      const field = await this.#addNumber(ref, change.number);
-      if (field !== null) body['custom_fields_values'] = [field];
-    }
+    const field = change.number === undefined ? null : await this.#addNumber(ref, change.number);
+    const isPhone = ({ field_id: id, field_code: code }: FieldName) =>
+      code === 'PHONE' || (id != null && id === this.#account.phoneFieldId);
+    const others = (given ?? []).filter((one) => change.number === undefined || !isPhone(one));
+    const fields = [...others, ...(field === null ? [] : [field])];
+    if (fields.length > 0) body['custom_fields_values'] = fields;
     if (Object.keys(body).length === 0) return;
     await this.#api.write('PATCH', `/api/v4/${ref.kind}/${ref.id}`, body, { urgency: 'delivery' });
   }
 
-  /** What a new contact of this number is sent as. */
-  async #writeNew(wanted: NewContact, number: string): Promise<Record<string, unknown>> {
+  /** What a new contact is sent as; its number as it is wanted, which may be the account's own way of writing. */
+  async #writeNew(wanted: NewContact): Promise<Record<string, unknown>> {
     const field = await this.#account.phoneField('delivery');
     if (field === null || !field.hasWork) {
       throw new Retryable(
@@ -248,12 +253,14 @@ export class KommoContacts {
       );
     }
     const responsible = toNumber(wanted.responsibleId);
+    const { _embedded: given, ...extras } = extrasOf(wanted, ours) as { _embedded?: object };
+    const embedded = { ...(wanted.tags.length === 0 ? {} : { tags: wanted.tags.map((name) => ({ name })) }), ...given };
     return {
       name: wanted.name,
-      custom_fields_values: [{ field_id: field.id, values: [{ value: number, enum_code: 'WORK' }] }],
+      custom_fields_values: [{ field_id: field.id, values: [{ value: wanted.number.trim(), enum_code: 'WORK' }] }],
       ...(responsible === null ? {} : { responsible_user_id: responsible }),
-      ...(wanted.tags.length === 0 ? {} : { _embedded: { tags: wanted.tags.map((name) => ({ name })) } }),
-      ...extrasOf(wanted, ours),
+      ...(Object.keys(embedded).length === 0 ? {} : { _embedded: embedded }),
+      ...extras,
     };
   }
 
@@ -269,7 +276,7 @@ export class KommoContacts {
       value,
       ...(enum_id ? { enum_id } : enum_code ? { enum_code } : {}),
     }));
-    return { field_code: 'PHONE', values: [...kept, { value: number, enum_code: 'WORK' }] };
+    return { field_code: 'PHONE', values: [...kept, { value: raw.trim(), enum_code: 'WORK' }] };
   }
 
   async #findCreatedSince(since: Date, number: string): Promise<string | null> {
@@ -313,6 +320,12 @@ export class KommoContacts {
     this.#seen.put(contact.id, card.id);
     return contact;
   }
+}
+
+/** Which field of a card a hook wrote. */
+interface FieldName {
+  readonly field_id?: number | null;
+  readonly field_code?: string | null;
 }
 
 /** What lies among the unsorted requests is no contact yet. */

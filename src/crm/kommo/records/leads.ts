@@ -144,8 +144,9 @@ export class KommoLeads {
   }
 
   /** Where calls of this number go while its request waits to be sorted. */
-  async requestOf(number: string): Promise<EntityRef | null> {
-    const made = await this.#creations.latest('request', number);
+  async requestOf(written: string): Promise<EntityRef | null> {
+    const number = this.#numbers.toClientNumber(written);
+    const made = number === null ? null : await this.#creations.latest('request', number);
     if (made === null) return null;
     const { leadId, contactId } = readRequestRef(made);
     if (leadId !== null) return { kind: 'leads', id: leadId };
@@ -216,7 +217,8 @@ export class KommoLeads {
       throw error;
     });
     const responsible = toNumber(wanted.responsibleId);
-    const phone = { field_code: 'PHONE', values: [{ value: number, enum_code: 'WORK' }] };
+    const written = wanted.number.trim();
+    const phone = { field_code: 'PHONE', values: [{ value: written, enum_code: 'WORK' }] };
     const known = await this.#contacts.find(number, { urgency });
     const at = toSeconds(wanted.startedAt);
     return {
@@ -227,9 +229,9 @@ export class KommoLeads {
       ...writeNumbers({ pipeline_id: wanted.pipelineId }),
       metadata: {
         uniq,
-        from: number,
+        from: written,
         // Which of our numbers was called is not known here; the field must not be empty.
-        phone: number,
+        phone: written,
         called_at: at,
         duration: 0,
         // Calls with their recordings are registered by themselves; the field must not be empty.
@@ -242,7 +244,7 @@ export class KommoLeads {
         leads: [{ name: wanted.name, ...writeNumbers({ responsible_user_id: wanted.responsibleId }) }],
         // The contact that has the number already needs no second one.
         ...(known === null
-          ? { contacts: [{ name: number, ...(field?.hasWork ? { custom_fields_values: [phone] } : {}) }] }
+          ? { contacts: [{ name: written, ...(field?.hasWork ? { custom_fields_values: [phone] } : {}) }] }
           : {}),
       },
       ...extrasOf(wanted, ofRequest),
