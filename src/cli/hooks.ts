@@ -5,15 +5,11 @@ import { localTokenFile, type Config } from '../config.ts';
 import type { Call } from '../core/call.ts';
 import { hookNames, type HookName } from '../core/hooks.ts';
 import type { PartStatus } from '../core/ports.ts';
-import { deadlineOf } from '../hooks/config.ts';
-import { contracts } from '../hooks/contract/contracts.ts';
-import { dataOf } from '../hooks/contract/envelope.ts';
-import type { HookContract } from '../hooks/contract/hook-contract.ts';
 import { hookReference, hookSchema } from '../hooks/contract/type-text.ts';
 import { findHooks, placeOf, type HookFile } from '../hooks/hook-files.ts';
 import { hookLanguages, writeNewHook, type HookLanguage } from '../hooks/new-hook.ts';
-import { createSampleCall, createSampleInput } from '../hooks/sample-input.ts';
-import { tryHook } from '../hooks/try-hook.ts';
+import { rehearse } from '../hooks/rehearsal.ts';
+import { createSampleCall } from '../hooks/sample-input.ts';
 import { HookVersions } from '../hooks/versions.ts';
 import { createNumbering } from '../installation/foundations.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
@@ -171,35 +167,27 @@ async function testHook(context: CliContext, name: HookName, options: TestOption
   const { config } = context.loadConfig();
   const crm = requireCrm(config, options.crm);
   const file = await fileToTest(context, config, { name, crm, path: options.file });
-  const contract = contracts[name] as unknown as HookContract;
   const { directory } = createNumbering(config);
-  const surroundings = {
-    timeZone: config.installation.timezone,
-    userOf: (extension: string) => directory.byExtension(extension),
-    phoneFieldId: null,
-  };
-  const call =
-    options.call === undefined ? createSampleCall(new Date()) : await readCall(context, config, options.call);
-  const own = createSampleInput(name, call);
-  const input = options.event === undefined ? contract.toWire(own, surroundings) : readEvent(context, options.event);
-  const trial = await tryHook(file, {
-    input,
+  const question =
+    options.event !== undefined
+      ? { event: readEvent(context, options.event) }
+      : {
+          call:
+            options.call === undefined ? createSampleCall(new Date()) : await readCall(context, config, options.call),
+        };
+  const { input, answer, printed, tookMs, result, fault } = await rehearse(file, {
+    question,
+    surroundings: {
+      timeZone: config.installation.timezone,
+      userOf: (extension: string) => directory.byExtension(extension),
+      phoneFieldId: null,
+    },
     config: config.hooks,
-    deadlineMs: deadlineOf(config.hooks, name),
     env: context.env,
   }).catch((error: Error) => {
     throw new UserFault(`${file.path}: ${error.message}`);
   });
-  let result: unknown;
-  let fault: string | null = null;
-  try {
-    const data = dataOf(trial.answer, name);
-    result = options.event === undefined ? contract.fromWire(data, own, surroundings) : contract.answer.parse(data);
-  } catch (error) {
-    fault = (error as Error).message;
-  }
   if (fault !== null) context.setExitCode(exitCodes.failed);
-  const { answer, printed, tookMs } = trial;
   if (options.json === true)
     return context.printJson({ file: file.path, input, answer, printed, tookMs, result, fault });
   context.print(`input:\n${JSON.stringify(input, null, 2)}`);
