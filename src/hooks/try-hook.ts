@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compileModule } from './compile.ts';
 import type { HooksConfig } from './config.ts';
@@ -64,7 +65,8 @@ async function withLoaded<Result>(
     const loaded = await loadHook(version, {
       runtimeFolder: findRuntimeFolder(),
       hook: file.hook,
-      cwd: join(file.path, '..'),
+      // A hook may be tried before there is a folder for it.
+      cwd: existsSync(dirname(file.path)) ? dirname(file.path) : folder,
       env: environmentOf(env, config.environment, { hook: file.hook, crm: file.crm, folder: config.folder }),
       memoryBytes: config.memoryMb * 2 ** 20,
       outputBytes: config.outputKb * 2 ** 10,

@@ -110,7 +110,7 @@ function entryName(file: HookFile, compiled: string | null): string {
 async function linkNeighbours(file: HookFile, folder: string): Promise<void> {
   if (file.kind === 'module') return;
   const home = dirname(resolve(file.path));
-  for (const name of await readdir(home)) {
+  for (const name of await readdir(home).catch(() => [])) {
     if (name === basename(file.path) || name === 'version.json') continue;
     await symlink(join(home, name), join(folder, name)).catch(() => undefined);
   }
