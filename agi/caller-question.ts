@@ -25,6 +25,7 @@ export function readQuestion(session: AgiSession): CallerQuestion {
     did: argument('did') || dnid,
     trunk: argument('trunk'),
     requestData: Object.fromEntries(requestData),
+    linkedId: known(head.get('agi_uniqueid')),
     askedAtMs: session.acceptedAtMs,
   };
 }

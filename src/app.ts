@@ -18,6 +18,7 @@ import { createDeliveryRunner } from './core/delivery.ts';
 import type { DeliveryHandler, DeliveryOutcome } from './core/delivery/crm-loop.ts';
 import { AuthRequired, Rejected } from './core/errors.ts';
 import type { StaffDirectory } from './core/employees.ts';
+import type { LedgerQueries } from './core/ledger-queries.ts';
 import type {
   Clock,
   CrmAdapter,
@@ -36,6 +37,7 @@ import { crmKinds } from './crm/index.ts';
 import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
 import { createDialplanDoor } from './installation/dialplan.ts';
+import { createHookWorkshop } from './installation/hook-workshop.ts';
 import { createSettings, type SettingsOrigin } from './installation/settings.ts';
 import { createSetup } from './installation/setup.ts';
 import { examineInstallation } from './installation/views.ts';
@@ -48,6 +50,7 @@ import { createCursorStore } from './storage/cursor-store.ts';
 import { createDeliveryStore } from './storage/delivery-store.ts';
 import { createCallReports } from './storage/call-reports.ts';
 import { checkDatabase } from './storage/health.ts';
+import { createHookRunBook } from './storage/hook-runs.ts';
 import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease, type NodeLease } from './storage/node-lease.ts';
@@ -142,16 +145,22 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
 
     // The integrators' code.
     const crmNames = crms.map((crm) => crm.entry.name);
+    const hookVersionsFolder = config.hooks.versionsFolder ?? join(dirname(tokenFile), 'hooks');
+    const userOfHook = (crm: string | null, extension: string) =>
+      (crm === null ? undefined : usersOf.get(crm)?.find((user) => user.extensions.includes(extension))) ??
+      directory.byExtension(extension);
+    const phoneFieldOf = (name: string) => crms.find(({ entry }) => entry.name === name)?.adapter.phoneFieldId ?? null;
+    const hookRuns = createHookRunBook({ database, clock, log, keepDays: config.hooks.keepRunsDays });
+    undo.push(() => hookRuns.stop());
     const hooks = createHooks({
       config: config.hooks,
-      versionsFolder: config.hooks.versionsFolder ?? join(dirname(tokenFile), 'hooks'),
+      versionsFolder: hookVersionsFolder,
       crms: crmNames,
       timeZone: config.installation.timezone,
       distributionDeadlineMs: config.distribution.deadlineMs,
-      userOf: (crm, extension) =>
-        (crm === null ? undefined : usersOf.get(crm)?.find((user) => user.extensions.includes(extension))) ??
-        directory.byExtension(extension),
-      phoneFieldOf: (name) => crms.find(({ entry }) => entry.name === name)?.adapter.phoneFieldId ?? null,
+      userOf: userOfHook,
+      phoneFieldOf,
+      noteRun: hookRuns.note,
       env: process.env,
       clock,
       log,
@@ -395,6 +404,20 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => recordings?.status() ?? [],
       () => hooks.status(),
     ];
+    const ledger = createLedgerQueries(database);
+    const workshop = createHookWorkshop({
+      config: config.hooks,
+      versionsFolder: hookVersionsFolder,
+      crms: crmNames,
+      installed: hooks,
+      surroundingsOf: (crm) => ({
+        timeZone: config.installation.timezone,
+        userOf: (extension) => userOfHook(crm, extension),
+        phoneFieldId: crm === null ? null : phoneFieldOf(crm),
+      }),
+      findCall: (source, linkedId) => findCallOf(ledger, source === null ? [...sources.keys()] : [source], linkedId),
+      env: process.env,
+    });
     const webUsers = createWebUserStore(database);
     const stateFolder = dirname(tokenFile);
     const origin = parts.origin ?? { file: null, env: {}, cwd: stateFolder, restart: null };
@@ -409,7 +432,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         clock,
         statusProviders,
         metrics: config.metrics.enabled ? metrics : null,
-        ledger: createLedgerQueries(database),
+        ledger,
         deliveries: {
           ...deliveryStore,
           resend: async (id, now) => {
@@ -432,6 +455,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         kommoWidgets: crms.flatMap(({ entry }) =>
           entry.kind === 'kommo' ? [describeKommoWidget(entry.name, entry.settings, () => tracker.openCalls())] : [],
         ),
+        hooks: workshop,
+        hookRuns,
         toClientNumber: (raw) => plan.toClientNumber(raw),
         interface: {
           users: webUsers,
@@ -587,6 +612,15 @@ async function findNumbers(mirrors: readonly ContactMirror[], text: string): Pro
     }
   }
   return [...numbers];
+}
+
+/** Of the first of these phone systems that has it. */
+async function findCallOf(ledger: LedgerQueries, sources: readonly string[], linkedId: string): Promise<Call | null> {
+  for (const source of sources) {
+    const call = await ledger.findCall(source, linkedId);
+    if (call !== null) return call;
+  }
+  return null;
 }
 
 /** The first CRM that knows the number, from memory. */

@@ -1,20 +1,17 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Argument, Option, type Command } from 'commander';
 import { localTokenFile, type Config } from '../config.ts';
 import type { Call } from '../core/call.ts';
+import { Rejected } from '../core/errors.ts';
 import { hookNames, type HookName } from '../core/hooks.ts';
 import type { PartStatus } from '../core/ports.ts';
-import { deadlineOf } from '../hooks/config.ts';
-import { contracts } from '../hooks/contract/contracts.ts';
-import { dataOf } from '../hooks/contract/envelope.ts';
-import type { HookContract } from '../hooks/contract/hook-contract.ts';
 import { hookReference, hookSchema } from '../hooks/contract/type-text.ts';
 import { findHooks, placeOf, type HookFile } from '../hooks/hook-files.ts';
-import { hookLanguages, writeNewHook, type HookLanguage } from '../hooks/new-hook.ts';
-import { createSampleCall, createSampleInput } from '../hooks/sample-input.ts';
-import { tryHook } from '../hooks/try-hook.ts';
-import { HookVersions } from '../hooks/versions.ts';
+import { ChangedMeanwhile, HookDesk } from '../hooks/hook-desk.ts';
+import { hookLanguages, type HookLanguage } from '../hooks/new-hook.ts';
+import { rehearse } from '../hooks/rehearsal.ts';
+import { createSampleCall } from '../hooks/sample-input.ts';
 import { createNumbering } from '../installation/foundations.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
 import { createServiceClient, ServiceFault } from './service-client.ts';
@@ -76,7 +73,7 @@ function addVersionCommands(
     .addArgument(words.nameArgument())
     .addOption(words.crmOption())
     .action(async (name: HookName, { crm = null }: { crm?: string | null }) => {
-      const versions = await versionsOf(context.loadConfig().config).list(placeOf(name, crm));
+      const versions = await deskOf(context.loadConfig().config).versions({ hook: name, crm }).catch(inUserWords);
       const rows = [...versions].reverse().map(({ id, keptAt, folder }) => [id, keptAt.toISOString(), folder]);
       context.print(formatTable(['VERSION', 'KEPT', 'FOLDER'], rows));
     });
@@ -87,25 +84,23 @@ function addVersionCommands(
     .argument('<version>', 'as `hook versions` tells it')
     .addOption(words.crmOption())
     .action(async (name: HookName, id: string, { crm = null }: { crm?: string | null }) => {
-      const { config } = context.loadConfig();
-      const versions = await versionsOf(config).list(placeOf(name, crm));
-      const version = versions.find((one) => one.id === id);
-      if (version === undefined) throw new UserFault(`${placeOf(name, crm)} has no kept version ${id}.`);
-      const current = (await filesOf(config)).get(placeOf(name, crm));
-      const target = join(folderOf(config, crm), version.fileName);
-      if (current !== undefined && current.path !== target)
-        throw new UserFault(`${current.path} stands in its place; move it away first.`);
-      copyFileSync(join(version.folder, version.fileName), target);
-      if (version.kind === 'executable') chmodSync(target, 0o755);
-      context.print(`${target} is as it was in ${id}.`);
+      const desk = deskOf(context.loadConfig().config);
+      const { path } = await desk.restore({ hook: name, crm }, id).catch(inUserWords);
+      context.print(`${path} is as it was in ${id}.`);
     });
 }
 
-const versionsOf = (config: Config) =>
-  new HookVersions(config.hooks.versionsFolder ?? join(dirname(localTokenFile(config)), 'hooks'));
+const deskOf = (config: Config) =>
+  new HookDesk({
+    folder: config.hooks.folder,
+    versionsFolder: config.hooks.versionsFolder ?? join(dirname(localTokenFile(config)), 'hooks'),
+    crms: crmsOf(config),
+  });
+const inUserWords = (error: unknown): never => {
+  if (error instanceof Rejected || error instanceof ChangedMeanwhile) throw new UserFault(error.message);
+  throw error;
+};
 const crmsOf = (config: Config) => config.crm.map(({ name }) => name);
-const folderOf = ({ hooks }: Config, crm: string | null) => (crm === null ? hooks.folder : join(hooks.folder, crm));
-const filesOf = async (config: Config) => (await findHooks(config.hooks.folder, crmsOf(config))).files;
 
 function requireCrm(config: Config, crm: string | undefined): string | null {
   if (crm === undefined) return null;
@@ -143,17 +138,17 @@ async function listHooks(context: CliContext, { json }: { json?: boolean }): Pro
   for (const { path, message } of notices) context.print(`\n${path}: ${makePrintable(message)}`);
 }
 
-function createHook(context: CliContext, name: HookName, options: { lang: HookLanguage; crm?: string }): void {
+async function createHook(
+  context: CliContext,
+  name: HookName,
+  options: { lang: HookLanguage; crm?: string },
+): Promise<void> {
   const { config } = context.loadConfig();
-  const folder = folderOf(config, requireCrm(config, options.crm));
-  const { fileName, text, isExecutable } = writeNewHook(name, options.lang);
-  const path = join(folder, fileName);
-  if (existsSync(path)) throw new UserFault(`${path} exists already.`);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path, text, { flag: 'wx' });
-  chmodSync(path, isExecutable ? 0o755 : 0o644);
+  const desk = deskOf(config);
+  const { file, text } = desk.draft({ hook: name, crm: requireCrm(config, options.crm) }, options.lang);
+  await desk.save(file, text, null).catch(inUserWords);
   context.print(
-    `${path}\nIt is in force within two seconds, and again after each change. To try it: ringledger hook test ${name}`,
+    `${file.path}\nIt is in force within two seconds, and again after each change. To try it: ringledger hook test ${name}`,
   );
 }
 
@@ -171,35 +166,27 @@ async function testHook(context: CliContext, name: HookName, options: TestOption
   const { config } = context.loadConfig();
   const crm = requireCrm(config, options.crm);
   const file = await fileToTest(context, config, { name, crm, path: options.file });
-  const contract = contracts[name] as unknown as HookContract;
   const { directory } = createNumbering(config);
-  const surroundings = {
-    timeZone: config.installation.timezone,
-    userOf: (extension: string) => directory.byExtension(extension),
-    phoneFieldId: null,
-  };
-  const call =
-    options.call === undefined ? createSampleCall(new Date()) : await readCall(context, config, options.call);
-  const own = createSampleInput(name, call);
-  const input = options.event === undefined ? contract.toWire(own, surroundings) : readEvent(context, options.event);
-  const trial = await tryHook(file, {
-    input,
+  const question =
+    options.event !== undefined
+      ? { event: readEvent(context, options.event) }
+      : {
+          call:
+            options.call === undefined ? createSampleCall(new Date()) : await readCall(context, config, options.call),
+        };
+  const { input, answer, printed, tookMs, result, fault } = await rehearse(file, {
+    question,
+    surroundings: {
+      timeZone: config.installation.timezone,
+      userOf: (extension: string) => directory.byExtension(extension),
+      phoneFieldId: null,
+    },
     config: config.hooks,
-    deadlineMs: deadlineOf(config.hooks, name),
     env: context.env,
   }).catch((error: Error) => {
     throw new UserFault(`${file.path}: ${error.message}`);
   });
-  let result: unknown;
-  let fault: string | null = null;
-  try {
-    const data = dataOf(trial.answer, name);
-    result = options.event === undefined ? contract.fromWire(data, own, surroundings) : contract.answer.parse(data);
-  } catch (error) {
-    fault = (error as Error).message;
-  }
   if (fault !== null) context.setExitCode(exitCodes.failed);
-  const { answer, printed, tookMs } = trial;
   if (options.json === true)
     return context.printJson({ file: file.path, input, answer, printed, tookMs, result, fault });
   context.print(`input:\n${JSON.stringify(input, null, 2)}`);

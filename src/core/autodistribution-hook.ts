@@ -27,7 +27,7 @@ export async function customizeAnswer(
   const own = { number: answer.extension ?? '', name: answer.name };
   let changed: unknown = own;
   try {
-    const { callerNumber, trunk, requestData } = question;
+    const { callerNumber, trunk, requestData, linkedId } = question;
     const asked = hook({
       ...own,
       requestData,
@@ -35,6 +35,7 @@ export async function customizeAnswer(
       ...(trunk && { trunk }),
       ...(answer.contact && { entity: answer.contact }),
       ...(answer.error && { error: answer.error }),
+      ...(linkedId && { linkedId }),
     });
     changed = await withDeadline(asked, timeoutMs, () => own);
   } catch (error) {

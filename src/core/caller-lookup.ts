@@ -17,6 +17,8 @@ export interface CallerQuestion {
   readonly trunk: string;
   /** Whatever else came along; for the hook. */
   readonly requestData: Readonly<Record<string, string>>;
+  /** The uniqueid of the channel that asks, which is the linkedid of the call that began with it; absent: no call asks. */
+  readonly linkedId?: string;
   /** When the question arrived, on the monotonic clock: the deadline counts from here. */
   readonly askedAtMs: number;
 }

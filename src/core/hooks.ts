@@ -60,6 +60,8 @@ export interface AutodistributionInput {
   readonly trunk?: string;
   readonly entity?: Contact;
   readonly error?: string;
+  /** Of the channel that asks; for the record of runs alone. */
+  readonly linkedId?: string;
 }
 
 export interface Hooks {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import type { Message } from 'esbuild';
+import { basename, dirname, extname, resolve } from 'node:path';
+import type { Loader, Message } from 'esbuild';
+import type { TextFault } from './text-faults.ts';
 
 export interface CompiledModule {
   /** One ES module that needs nothing but Node. */
@@ -17,13 +18,30 @@ export async function stopCompiler(): Promise<void> {
   await (await compiler)?.stop();
 }
 
-/** Makes one module of a hook in JavaScript or TypeScript and all that it imports. Throws with file, line and column of each fault. */
-export async function compileModule(path: string): Promise<CompiledModule> {
+/** The text is no module; the message holds file, line and column of each fault. */
+export class CompileFault extends Error {
+  override readonly name = 'CompileFault';
+  readonly faults: readonly TextFault[];
+  constructor(faults: readonly TextFault[], message: string, cause: unknown) {
+    super(message, { cause });
+    this.faults = faults;
+  }
+}
+
+const loaderOf = (path: string): Loader => (/^\.[mc]?ts$/.test(extname(path)) ? 'ts' : 'js');
+
+/**
+ * Makes one module of a hook in JavaScript or TypeScript and all that it imports. `text`: as if this stood in the file. Rejects with
+ * `CompileFault`.
+ */
+export async function compileModule(path: string, text?: string): Promise<CompiledModule> {
   const folder = dirname(path);
   const { build } = await (compiler ??= import('esbuild'));
   try {
     const { outputFiles, metafile } = await build({
-      entryPoints: [path],
+      ...(text === undefined
+        ? { entryPoints: [path] }
+        : { stdin: { contents: text, resolveDir: folder, sourcefile: basename(path), loader: loaderOf(path) } }),
       absWorkingDir: folder,
       bundle: true,
       write: false,
@@ -48,8 +66,16 @@ export async function compileModule(path: string): Promise<CompiledModule> {
   } catch (error) {
     const { errors } = error as { errors?: readonly Message[] };
     if (errors === undefined) throw error;
-    throw new Error(errors.map(describe).join('; '), { cause: error });
+    const faults = errors.map((one) => toTextFault(one, basename(path)));
+    throw new CompileFault(faults, errors.map(describe).join('; '), error);
   }
+}
+
+/** What is wrong in a file that the hook imports has no line in the hook's own text. */
+function toTextFault(message: Message, fileName: string): TextFault {
+  const { location, text } = message;
+  if (location === null || location.file !== fileName) return { line: null, column: null, message: describe(message) };
+  return { line: location.line, column: location.column + 1, message: text };
 }
 
 function describe({ location, text }: Message): string {

@@ -12,6 +12,10 @@ export const hooksConfig = z
       .min(1)
       .default('/etc/ringledger/hooks')
       .describe("The hooks' files; those of one CRM alone in a folder of its name"),
+    editable: z
+      .boolean()
+      .default(true)
+      .describe('false: administrators see hooks in the web interface, and neither change them nor try other texts'),
     deadlineMs: milliseconds.default(2000).describe('Of a hook; then the call goes on as if there were none'),
     deadlines: z
       .partialRecord(z.enum(hookNames as [HookName, ...HookName[]]), milliseconds)
@@ -31,6 +35,12 @@ export const hooksConfig = z
       .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of a variable'))
       .default([])
       .describe("Variables of the service's environment that hooks may see, besides PATH, LANG, LC_ALL and TZ"),
+    keepRunsDays: z
+      .int()
+      .min(0)
+      .max(3650)
+      .default(30)
+      .describe('How long it is known which hooks ran for a call, of at most the last 500,000 runs; 0: not at all'),
     versionsFolder: z
       .string()
       .min(1)

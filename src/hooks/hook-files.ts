@@ -70,13 +70,7 @@ export async function findHooks(folder: string, crms: readonly string[]): Promis
         continue;
       }
       const isExecutable = (details.mode & 0o111) !== 0;
-      const kind = moduleEndings.has(ending)
-        ? 'module'
-        : ending === '.php' && !isExecutable
-          ? 'action'
-          : isExecutable
-            ? 'executable'
-            : null;
+      const kind = kindOf(ending, isExecutable);
       if (kind === null) {
         notices.push({ path, message: `is not executable: chmod +x ${path}` });
         continue;
@@ -86,6 +80,40 @@ export async function findHooks(folder: string, crms: readonly string[]): Promis
     }
   }
   return { files, notices };
+}
+
+/** How a file of this ending is run; null: not at all. */
+function kindOf(ending: string, isExecutable: boolean): HookFileKind | null {
+  if (moduleEndings.has(ending)) return 'module';
+  if (ending === '.php' && !isExecutable) return 'action';
+  return isExecutable ? 'executable' : null;
+}
+
+const languages: readonly (readonly [RegExp, string])[] = [
+  [/\.[mc]?ts$|^#!.*\b(?:tsx|deno)\b/, 'ts'],
+  [/\.[mc]?js$|^#!.*\b(?:node|bun)\b/, 'js'],
+  [/\.php$|^#!.*\bphp/, 'php'],
+  [/\.py$|^#!.*\bpython/, 'python'],
+  [/\.sh$|^#!.*\b(?:ba|da|z|k)?sh\b/, 'shell'],
+  [/\.pl$|^#!.*\bperl/, 'perl'],
+  [/\.rb$|^#!.*\bruby/, 'ruby'],
+];
+
+/** By the file's name, else by its first line; `text` where neither tells. */
+export function languageOf(path: string, text = ''): string {
+  const byName = languages.find(([signs]) => signs.test(path));
+  const head = text.slice(0, 200).split('\n')[0]!;
+  return (byName ?? languages.find(([signs]) => signs.test(head)))?.[1] ?? 'text';
+}
+
+/** A file that is not there yet, as it will be found. */
+export function plannedFile(
+  plan: Pick<HookFile, 'hook' | 'crm' | 'path'> & { readonly isExecutable: boolean },
+): HookFile {
+  const { isExecutable, ...file } = plan;
+  const kind = kindOf(extname(file.path), isExecutable);
+  if (kind === null) throw new Error(`${file.path} would not be run`);
+  return { ...file, kind, stamp: '' };
 }
 
 async function listNames(folder: string, notices: HookNotice[]): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 /** The integrators' hooks as the core uses them: always an answer, within the deadline, the core's own where there is no better. */
 import { dirname, join } from 'node:path';
+import type { HookRun, NoteHookRun } from '../core/hook-runs.ts';
 import { coreBehaviour, hookNames, type HookCall, type HookName, type Hooks } from '../core/hooks.ts';
 import type { Clock, Log, PartStatus } from '../core/ports.ts';
 import { compileModule, stampOf, stopCompiler } from './compile.ts';
@@ -29,6 +30,8 @@ export interface HooksParts {
   readonly userOf: (crm: string | null, extension: string) => CallUser | null;
   /** Id of the contact field with the code PHONE, where the CRM has one. */
   readonly phoneFieldOf?: (crm: string) => number | null;
+  /** Told of each run that is about a call or a click; absent: nobody is. */
+  readonly noteRun?: NoteHookRun;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly log: Log;
@@ -149,14 +152,42 @@ class HookHouse implements InstalledHooks {
     contract: HookContract<Name>,
   ): Promise<HookResult<Name>> {
     const surroundings = this.#surroundingsOf(crm);
+    const at = this.#parts.clock.now();
+    const askedAtMs = performance.now();
+    let sent: Record<string, unknown> = {};
+    let data: unknown;
+    const { noteRun, crms, log } = this.#parts;
+    const note = (fault: HookFault | null) => {
+      const about = subjectOf(input);
+      if (about === null || noteRun === undefined) return;
+      const tookMs = performance.now() - askedAtMs;
+      try {
+        noteRun({
+          ...about,
+          at,
+          hook: contract.name,
+          crm: crms.find((one) => one === crm) ?? null,
+          tookMs,
+          hasChanged: fault === null && contract.compare(data, sent).changes.length > 0,
+          fault: fault?.kind ?? null,
+          message: fault?.message ?? null,
+        });
+      } catch (error) {
+        // A call must not fail because of what is kept for those who look at it later.
+        log.error({ error, hook: contract.name }, 'a run of a hook could not be noted');
+      }
+    };
     try {
-      return await slot.run(() => contract.toWire(input, surroundings), {
+      const result = await slot.run(() => (sent = contract.toWire(input, surroundings)), {
         deadlineMs: this.#deadlineOf(contract.name),
-        linkedId: (input as Partial<HookCall>).call?.linkedId ?? null,
-        read: (answer) => contract.fromWire(dataOf(answer, contract.name), input, surroundings),
+        linkedId: subjectOf(input)?.about ?? null,
+        read: (answer) => contract.fromWire((data = dataOf(answer, contract.name)), input, surroundings),
       });
+      note(null);
+      return result;
     } catch (error) {
       if (!(error instanceof HookFault)) throw error;
+      note(error);
       return askCore(contract.name, input);
     }
   }
@@ -304,6 +335,18 @@ class HookHouse implements InstalledHooks {
       onPrinted: (text) => log.info({ hook, crm, printed: text.trimEnd() }, 'a hook printed'),
     };
   }
+}
+
+/** Which call or click it is about; null: neither, or not known. */
+function subjectOf(input: object): Pick<HookRun, 'about' | 'source' | 'uniqueId'> | null {
+  const { call, conversation, request, linkedId } = input as Partial<HookCall> & {
+    readonly request?: { readonly requestId: string };
+    readonly linkedId?: string;
+  };
+  if (call !== undefined)
+    return { about: call.linkedId, source: call.source, uniqueId: conversation?.uniqueId ?? null };
+  const about = request?.requestId ?? linkedId;
+  return about === undefined || about === '' ? null : { about, source: null, uniqueId: null };
 }
 
 function askCore<Name extends HookName>(name: Name, input: HookInput<Name>): Promise<HookResult<Name>> {

@@ -46,10 +46,10 @@ export class HookVersions {
 
   /**
    * Sets out what is to be tried, in a folder that `keep` makes a version and `drop` removes. The same content as the
-   * newest version is that version.
+   * newest version is that version. `text`: as if this stood in the file.
    */
-  async prepare(file: HookFile, compiled: string | null, now: Date): Promise<HookVersion> {
-    const content = await readFile(file.path);
+  async prepare(file: HookFile, compiled: string | null, now: Date, text?: string): Promise<HookVersion> {
+    const content = text ?? (await readFile(file.path));
     const hash = createHash('sha256')
       .update(compiled ?? content)
       .digest('hex');
@@ -67,7 +67,8 @@ export class HookVersions {
     const folder = join(above, `.trial-${randomBytes(4).toString('hex')}`);
     await mkdir(folder, { mode: 0o750 });
     const copy = join(folder, basename(file.path));
-    await copyFile(file.path, copy);
+    if (text === undefined) await copyFile(file.path, copy);
+    else await writeFile(copy, text);
     await chmod(copy, file.kind === 'executable' ? 0o750 : 0o640);
     if (compiled !== null) await writeFile(join(folder, entryName(file, compiled)), compiled, { mode: 0o640 });
     await linkNeighbours(file, folder);
@@ -109,7 +110,7 @@ function entryName(file: HookFile, compiled: string | null): string {
 export async function linkNeighbours(file: Pick<HookFile, 'kind' | 'path'>, folder: string): Promise<void> {
   if (file.kind === 'module') return;
   const home = dirname(resolve(file.path));
-  for (const name of await readdir(home)) {
+  for (const name of await readdir(home).catch(() => [])) {
     if (name === basename(file.path) || name === 'version.json') continue;
     await symlink(join(home, name), join(folder, name)).catch(() => undefined);
   }

@@ -3,11 +3,13 @@ import type { Call } from '../core/call.ts';
 import type { ClickToCall } from '../core/click-to-call.ts';
 import type { ContactBook } from '../core/contact-book.ts';
 import type { CallReports } from '../core/call-reports.ts';
+import type { HookRunQueries } from '../core/hook-runs.ts';
 import type { LedgerQueries } from '../core/ledger-queries.ts';
 import type { Clock, DeliveryStore, Employee, Log, PartStatus } from '../core/ports.ts';
 import type { WebUserStore } from '../core/web-users.ts';
 import type { Bundle } from './bundle.ts';
 import type { FirstRun } from './first-run.ts';
+import type { HookDoor } from './hook-door.ts';
 import type { LiveCalls } from './live-calls.ts';
 import type { RecordingDoor } from '../core/recording.ts';
 
@@ -306,6 +308,9 @@ export interface WebParts {
   readonly retailcrms?: readonly RetailcrmDoor[];
   /** The configured accounts of amoCRM/Kommo, whose pages ask for calls. */
   readonly kommoWidgets?: readonly KommoWidgetDoor[];
+  /** The integrators' hooks, and what is known of their runs; absent: nothing is told of them. */
+  readonly hooks?: HookDoor;
+  readonly hookRuns?: HookRunQueries;
   /** As `NumberPlan.toClientNumber`: what people type becomes what the ledger holds. */
   toClientNumber(raw: string): string | null;
   /** Absent: there is only the API. */

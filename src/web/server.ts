@@ -13,6 +13,7 @@ import { addContactRoutes } from './routes/contacts.ts';
 import { addDeliveryRoutes } from './routes/deliveries.ts';
 import { addDialplanRoutes } from './routes/dialplan.ts';
 import { addEmployeeRoutes } from './routes/employees.ts';
+import { addHookRoutes } from './routes/hooks.ts';
 import { addKommoRoutes } from './routes/kommo.ts';
 import { addLeadRoutes } from './routes/leads.ts';
 import { addLookupRoute } from './routes/lookup.ts';
@@ -120,6 +121,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
       addLookupRoute(api, door);
       addClickToCallRoutes(api, door);
       addRecordingRoutes(api, door);
+      if (parts.hooks !== undefined) addHookRoutes(api, door, parts.hooks);
     },
     { prefix: '/api/v1' },
   );

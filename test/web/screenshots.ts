@@ -1,7 +1,7 @@
 /** Makes a picture of every screen in light, dark and at phone width: `npm run screenshots`, into `tmp/screenshots`. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { adminPassword, makeUsers, startSeededService } from './seeded-service.ts';
+import { adminPassword, makeUsers, runSomeHooks, startSeededService } from './seeded-service.ts';
 import { ensureBuilt, openBrowser, signIn } from './browser.ts';
 
 const screens = [
@@ -17,6 +17,7 @@ const screens = [
   'routing?number=%2B79161110002',
   'dialplan',
   'hooks',
+  'hooks?hook=process_call_params',
   'health',
   'people',
   'settings',
@@ -45,6 +46,7 @@ try {
   await page.locator('form').waitFor();
   await page.screenshot({ path: join(folder, 'first-run.png') });
   await makeUsers(service);
+  await runSomeHooks(service);
   await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
   service.startCall();
   for (const { name, theme, language, viewport } of looks) {
@@ -61,10 +63,17 @@ try {
         await page.locator('tr.line').nth(3).click();
         await page.locator('.conversation').first().waitFor();
         await page.locator('.delivery button').first().click();
+        await page.locator('.hook-runs summary').first().click();
         await page.waitForLoadState('networkidle');
       }
       if (screen.endsWith('way=text')) await page.locator('.cm-line').first().waitFor();
       if (screen.endsWith('section=pbx')) await page.locator('.entry').first().waitFor();
+      if (screen.includes('hook=')) {
+        await page.locator('.cm-content').waitFor();
+        await page.getByRole('radio').nth(1).click();
+        await page.locator('.side-sheet button.primary').click();
+        await page.locator('.report').waitFor();
+      }
       await page.screenshot({
         path: join(folder, `${screen.replace(/\?number.*/, '').replace(/\?\w+=/, '-')}-${name}.png`),
         fullPage: name === 'phone' ? false : true,

@@ -8,11 +8,13 @@ import { createApp, type App } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Log } from '../../src/core/ports.ts';
 import type { Call, CallResult, Direction } from '../../src/core/call.ts';
+import type { ShownCall } from '../../src/web/routes/calls.ts';
 import { createCallStore } from '../../src/storage/call-store.ts';
 import { openDatabase, type Database } from '../../src/storage/connection.ts';
 import { migrateDatabase } from '../../src/storage/migrate.ts';
 import { sampleCall, sampleConversation, sampleEvent } from '../support/ledger-samples.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { until } from '../support/until.ts';
 
 export const adminPassword = 'correct horse battery';
 export const supervisorPassword = 'a quiet morning 101';
@@ -138,6 +140,45 @@ export async function makeUsers({ url, folder, ask }: SeededService): Promise<vo
     method: 'POST',
     body: { name: 'vera', password: supervisorPassword, role: 'supervisor', extensions: ['101', '102'] },
   });
+}
+
+/** Installs two hooks, one of which fails, and sends the deliveries of the newest calls again, so that both run about them. */
+export async function runSomeHooks({ ask, folder }: SeededService): Promise<void> {
+  const hooks = join(folder, 'hook-files');
+  writeFileSync(
+    join(hooks, 'process_call_params.js'),
+    `// Long talks are marked, so that their managers look at them first.
+export default async function processCallParams(input) {
+  const { duration, call_full } = input;
+  console.log('talked', duration, 's with', call_full.channel.from.number);
+  const mark = duration > 120 ? 'long talk' : 'talk';
+  return { state: 'success', data: { call_result: mark } };
+}
+`,
+  );
+  writeFileSync(
+    join(hooks, 'need_registration.js'),
+    "export default () => { throw new Error('no list of couriers') }\n",
+  );
+  const isInForce = async () => {
+    const { items } = (await (await ask('hooks')).json()) as { items: readonly { health: string | null }[] };
+    return items.filter(({ health }) => health !== null).length === 3;
+  };
+  await until(isInForce, { what: 'the hooks are in force' });
+  const { items } = (await (await ask('calls?limit=8')).json()) as { items: readonly Call[] };
+  const sent: string[] = [];
+  for (const { source, linkedId } of items) {
+    const path = `calls/${source}/${linkedId}`;
+    const { conversations } = (await (await ask(path)).json()) as ShownCall;
+    const deliveries = conversations.flatMap((conversation) => conversation.deliveries);
+    for (const { id } of deliveries) await ask(`deliveries/${id}/resend`, { method: 'POST' });
+    if (deliveries.length > 0) sent.push(path);
+  }
+  const areKnown = async () => {
+    const answers = await Promise.all(sent.map(async (path) => (await ask(`${path}/hook-runs`)).json()));
+    return (answers as { items: readonly object[] }[]).every((answer) => answer.items.length >= 2);
+  };
+  await until(areKnown, { what: 'the runs are known', timeoutMs: 20_000 });
 }
 
 const results: readonly CallResult[] = [

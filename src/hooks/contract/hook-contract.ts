@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import type { HookName, Hooks } from '../../core/hooks.ts';
 import type { CallSurroundings } from './call-full.ts';
@@ -27,11 +28,19 @@ export interface HookContract<Name extends HookName = HookName> {
   toWire(input: HookInput<Name>, surroundings: HookSurroundings): Record<string, unknown>;
   /** Throws where `data` cannot be used; the core's own behaviour is then taken. */
   fromWire(data: unknown, input: HookInput<Name>, surroundings: HookSurroundings): HookResult<Name>;
+  /** How `data` that can be used differs from what was sent. */
+  compare(data: unknown, sent: Readonly<Record<string, unknown>>): HookDifference;
+}
+
+export interface HookDifference {
+  readonly changes: readonly { readonly field: string; readonly before: unknown; readonly after: unknown }[];
+  /** Fields of the answer that are never taken back. */
+  readonly ignored: readonly string[];
 }
 
 /** Ties the two sides of a hook to its schemas. */
 export function defineHook<Name extends HookName, Input extends z.ZodObject, Answer extends z.ZodObject>(
-  definition: Omit<HookContract<Name>, 'input' | 'answer' | 'toWire' | 'fromWire' | 'readOnly' | 'passesUnknown'> & {
+  definition: Pick<HookContract<Name>, 'name' | 'purpose'> & {
     readonly input: Input;
     readonly answer: Answer;
     readonly readOnly?: readonly string[];
@@ -47,27 +56,45 @@ export function defineHook<Name extends HookName, Input extends z.ZodObject, Ans
   },
 ): HookContract<Name> {
   const { toWire, fromWire, readOnly = [], passesUnknown = false } = definition;
-  const stripped = ['call_full', 'call_stage', ...readOnly];
+  const aboutCall = ['call_full', 'call_stage'];
+  const stripped = [...aboutCall, ...readOnly];
+  const { answer } = definition;
+  /** The fields of `data` that count, in the form in which they do. */
+  const understand = (given: unknown) => {
+    const kept = Object.fromEntries(
+      Object.entries(given as Record<string, unknown>).filter(([key]) => !stripped.includes(key)),
+    );
+    const checked = answer.safeParse(kept);
+    if (!checked.success) throw new TypeError(explain(checked.error));
+    const extras = Object.fromEntries(
+      Object.entries(passesUnknown ? kept : {}).filter(([key]) => !(key in answer.shape)),
+    );
+    return { data: checked.data as z.output<Answer>, extras };
+  };
   return {
     ...definition,
     readOnly,
     passesUnknown,
     toWire,
-    fromWire(given, input, surroundings) {
-      const kept = Object.fromEntries(
-        Object.entries(given as Record<string, unknown>).filter(([key]) => !stripped.includes(key)),
-      );
-      const checked = definition.answer.safeParse(kept);
-      if (!checked.success) throw new TypeError(explain(checked.error));
-      const extras = Object.fromEntries(
-        Object.entries(passesUnknown ? kept : {}).filter(([key]) => !(key in definition.answer.shape)),
-      );
-      return fromWire({
-        data: checked.data as z.output<Answer>,
-        sent: toWire(input, surroundings),
-        extras,
-        input,
-      });
+    fromWire: (given, input, surroundings) =>
+      fromWire({ ...understand(given), sent: toWire(input, surroundings), input }),
+    compare(given, sent) {
+      const { data, extras } = understand(given);
+      // Click-to-call has its fields one level down; what nobody answers is yes.
+      const before: Readonly<Record<string, unknown>> = {
+        result: true,
+        ...sent,
+        ...(sent['params'] as Record<string, unknown> | undefined),
+      };
+      const after = Object.entries({ ...data, ...extras });
+      return {
+        changes: after
+          .filter(([field, value]) => value !== undefined && !isDeepStrictEqual(value, before[field]))
+          .map(([field, value]) => ({ field, before: before[field] ?? null, after: value })),
+        ignored: Object.keys(given as object).filter(
+          (key) => !aboutCall.includes(key) && !after.some(([field]) => field === key),
+        ),
+      };
     },
   };
 }

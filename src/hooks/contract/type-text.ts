@@ -113,25 +113,50 @@ export function hookReference(): string {
 }
 
 function fieldTable(schema: JsonSchema): string {
-  const rows = fieldRows(schema, '');
+  const rows = fieldRows(schema);
   return ['| field | type | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
-function fieldRows(schema: JsonSchema, prefix: string): string[] {
+function fieldRows(schema: JsonSchema): string[] {
+  return listFields(schema, '', { isShort: true }).map(({ path, type, description }) => {
+    if (path === 'call_full') return '| `call_full` | object | the call, see below |';
+    return `| \`${path}\` | ${type.replaceAll('|', '\\|')} | ${description} |`;
+  });
+}
+
+/** A field of what a hook gets or answers. */
+export interface HookField {
+  /** `call_full.conversations.*.user.name`, `tags[].name`: `*` stands for any key, `[]` for any place of a list. */
+  readonly path: string;
+  readonly type: string;
+  readonly description: string;
+}
+
+/** All fields of a hook, for completion: those that it gets, and those of `data` in its answer. */
+export function hookFields(name: HookName): {
+  readonly input: readonly HookField[];
+  readonly answer: readonly HookField[];
+} {
+  const { input, answer } = contracts[name];
+  const all = { isShort: false };
+  return {
+    input: listFields(jsonSchemaOf(input, 'output'), '', all),
+    answer: listFields(jsonSchemaOf(answer, 'input'), '', all),
+  };
+}
+
+/** `isShort`: without what the page tells elsewhere. */
+function listFields(schema: JsonSchema, prefix: string, options: { readonly isShort: boolean }): HookField[] {
   return (Object.entries(schema.properties ?? {}) as [string, JsonSchema][]).flatMap(([key, property]) => {
-    const name = `${prefix}${key}`;
-    if (name === 'call_full') return ['| `call_full` | object | the call, see below |'];
+    const path = `${prefix}${key}`;
     const inner = innerOf(property);
     const isSimple = inner === null || key === 'extra' || key === 'request_data';
-    const type = isSimple
-      ? typeText(property, '', {}).replaceAll('|', '\\|')
-      : property.type === 'array'
-        ? 'list'
-        : 'object';
-    const rows = [`| \`${name}\` | ${type.includes('\n') ? 'object' : type} | ${property.description ?? ''} |`];
+    const text = isSimple ? typeText(property, '', {}) : property.type === 'array' ? 'list' : 'object';
+    const field = { path, type: text.includes('\n') ? 'object' : text, description: property.description ?? '' };
     // The channel of a conversation is like that of the call.
-    if (isSimple || name === 'conversations.*.channel') return rows;
-    return [...rows, ...fieldRows(inner.schema, `${name}${inner.step}`)];
+    const isTold = options.isShort && (path === 'call_full' || path === 'conversations.*.channel');
+    if (isSimple || isTold) return [field];
+    return [field, ...listFields(inner.schema, `${path}${inner.step}`, options)];
   });
 }
 

@@ -143,6 +143,13 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
     return { items: await ledger.listEvents(source, linkedId) };
   });
 
+  api.get('/calls/:source/:linkedId/hook-runs', async (request) => {
+    const { source, linkedId } = parseInput(callIdentity, request.params);
+    const call = await ledger.findCall(source, linkedId);
+    if (call === null) throw notFound('call');
+    return { items: (await door.parts.hookRuns?.hookRunsOf(call)) ?? [] };
+  });
+
   api.get('/conversations', async (request) => {
     const { sort, limit, after, client, result, registered, ...rest } = parseInput(conversationQuery, request.query);
     const { extensions } = door.visitorOf(request);

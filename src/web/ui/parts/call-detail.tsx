@@ -11,6 +11,7 @@ import { addressOf } from '../router.ts';
 import { isAdmin } from '../session.ts';
 import type { Wire } from '../wire.ts';
 import { Badge } from './badge.tsx';
+import { HookRuns, useHookRuns } from './hook-runs.tsx';
 import { Await, useLoaded } from './loading.tsx';
 import { tell, tellFault } from './notices.tsx';
 import { Recordings } from './recordings.tsx';
@@ -23,6 +24,7 @@ type ShownDelivery = Wire<Omit<Delivery, 'fence'>>;
 export function CallDetail({ source, linkedId }: { readonly source: string; readonly linkedId: string }) {
   const path = `calls/${encodeURIComponent(source)}/${encodeURIComponent(linkedId)}`;
   const loaded = useLoaded(path, (signal) => ask<ShownCall>(path, { signal }));
+  const runs = useHookRuns(path);
   return (
     <Await loaded={loaded}>
       {(call) => (
@@ -54,8 +56,10 @@ export function CallDetail({ source, linkedId }: { readonly source: string; read
               {isAdmin() && (
                 <Deliveries deliveries={conversation.deliveries} conversation={conversation} reload={loaded.reload} />
               )}
+              <HookRuns loaded={runs} of={({ uniqueId }) => uniqueId === conversation.uniqueId} />
             </section>
           ))}
+          <HookRuns loaded={runs} of={(run) => !call.conversations.some(({ uniqueId }) => uniqueId === run.uniqueId)} />
           <Recordings path={path} />
           {isAdmin() && <Events path={path} />}
         </>

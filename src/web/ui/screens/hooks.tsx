@@ -1,51 +1,64 @@
-import type { PartStatus } from '../../../core/ports.ts';
+import type { ComponentType } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { HookList, ListedHook } from '../../hook-door.ts';
+import '../styles/hooks.css';
 import { ask } from '../api.ts';
 import { showCount, showMoment } from '../format.ts';
-import { t } from '../i18n/words.ts';
+import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
-import { Empty, ScreenHead } from '../parts/screen-head.tsx';
+import { ScreenHead } from '../parts/screen-head.tsx';
+import { addressOf, place } from '../router.ts';
+import type { Wire } from '../wire.ts';
 
-/** What a part of the status tells when it is a hook. */
-interface HookPart extends Pick<PartStatus, 'part' | 'health' | 'message'> {
-  readonly hook: string;
-  readonly crm: string | null;
-  readonly runs: number;
-  readonly failures: Readonly<Record<string, number>>;
-  readonly p50Ms: number | null;
-  readonly p99Ms: number | null;
-  readonly lastRunAt: string | null;
-  readonly errors: readonly { readonly at: string; readonly kind: string; readonly message: string }[];
-}
-
-const isHook = (part: { readonly hook?: unknown }): boolean => typeof part.hook === 'string';
+type Listed = Wire<ListedHook>;
 const milliseconds = (value: number | null) => (value === null ? '–' : value.toFixed(1));
 
-/** The integrators' code that runs in this house, how it does, and what went wrong last. */
+/** The integrators' code: where it stands and how it does, or one hook to work on. */
 export function Hooks() {
-  const loaded = useLoaded('hooks', (signal) => ask<{ items: readonly HookPart[] }>('parts', { signal }));
+  const { hook, crm } = place.value.query;
+  return hook === undefined ? <AllHooks /> : <Workbench key={`${crm ?? ''}/${hook}`} hook={hook} crm={crm ?? null} />;
+}
+
+/** Comes with the editor, which is much heavier than the list. */
+function Workbench(props: { readonly hook: string; readonly crm: string | null }) {
+  const [loaded, setLoaded] = useState<{ readonly View: ComponentType<typeof props> } | null>(null);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    import('./hook-workbench.tsx').then(
+      ({ HookWorkbench }) => setLoaded({ View: HookWorkbench }),
+      () => setFailed(true),
+    );
+  }, []);
+  if (failed)
+    return (
+      <p class="fault" role="alert">
+        {t('error.newVersion')} <button onClick={() => location.reload()}>{t('action.reload')}</button>
+      </p>
+    );
+  return loaded === null ? <p class="quiet">{t('state.loading')}</p> : <loaded.View {...props} />;
+}
+
+function AllHooks() {
+  const loaded = useLoaded('hooks', (signal) => ask<HookList>('hooks', { signal }));
   return (
     <>
       <ScreenHead title={t('screen.hooks')} about={t('hooks.about')}>
         <button onClick={loaded.reload}>{t('action.refresh')}</button>
       </ScreenHead>
       <Await loaded={loaded}>
-        {({ items }) => {
-          const hooks = items.filter(isHook);
-          if (hooks.length === 0)
-            return (
-              <div class="sheet">
-                <Empty>{t('hooks.none')}</Empty>
-              </div>
-            );
+        {({ items, notices, folder, isEnabled }) => {
+          const installed = items.filter(({ fileName }) => fileName !== null);
           return (
             <div class="stack">
+              {!isEnabled && <p class="fault">{t('hooks.disabled')}</p>}
               <div class="sheet scroll" tabIndex={0} role="region" aria-label={t('screen.hooks')}>
-                <table>
+                <table class="cards">
                   <thead>
                     <tr>
                       <th>{t('hooks.hook')}</th>
-                      <th>{t('filter.crm')}</th>
+                      <th>{t('hooks.for')}</th>
+                      <th>{t('hooks.language')}</th>
                       <th>{t('filter.state')}</th>
                       <th class="right">{t('hooks.runs')}</th>
                       <th class="right">{t('hooks.failures')}</th>
@@ -55,28 +68,42 @@ export function Hooks() {
                     </tr>
                   </thead>
                   <tbody>
-                    {hooks.map((hook) => (
-                      <tr class="line" key={hook.part}>
-                        <td>
-                          <code>{hook.hook}</code>
-                        </td>
-                        <td>{hook.crm ?? t('filter.all')}</td>
-                        <td title={hook.message}>
-                          <Badge kind="health" word={hook.health} />
-                        </td>
-                        <td class="right number">{showCount(hook.runs)}</td>
-                        <td class="right number">
-                          {showCount(Object.values(hook.failures).reduce((sum, count) => sum + count, 0))}
-                        </td>
-                        <td class="right number">{milliseconds(hook.p50Ms)}</td>
-                        <td class="right number">{milliseconds(hook.p99Ms)}</td>
-                        <td class="number">{hook.lastRunAt === null ? '–' : showMoment(hook.lastRunAt)}</td>
-                      </tr>
+                    {installed.map((hook) => (
+                      <Installed key={`${hook.crm ?? ''}/${hook.hook}`} hook={hook} />
                     ))}
+                    {items
+                      .filter(({ fileName }) => fileName === null)
+                      .map((hook) => (
+                        <tr class="line" key={hook.hook}>
+                          <td class="wide">
+                            <HookLink hook={hook} />
+                          </td>
+                          <td colSpan={8} class="wide quiet">
+                            {t('hooks.standard')}
+                          </td>
+                        </tr>
+                      ))}
                   </tbody>
                 </table>
               </div>
-              <Errors hooks={hooks} />
+              {notices.length > 0 && (
+                <section>
+                  <h2>{t('hooks.notTaken')}</h2>
+                  <ul class="sheet findings">
+                    {notices.map(({ path, message }) => (
+                      <li key={path}>
+                        <div class="words">
+                          <code>{path}</code> {message}
+                        </div>
+                      </li>
+                    ))}
+                  </ul>
+                </section>
+              )}
+              <Errors hooks={installed} />
+              <p class="quiet small">
+                {t('hooks.folder')} <code>{folder}</code>
+              </p>
             </div>
           );
         }}
@@ -85,21 +112,62 @@ export function Hooks() {
   );
 }
 
-function Errors({ hooks }: { readonly hooks: readonly HookPart[] }) {
-  const errors = hooks
-    .flatMap(({ hook, errors: own }) => own.map((error) => ({ ...error, hook })))
-    .sort((a, b) => b.at.localeCompare(a.at))
-    .slice(0, 50);
+function HookLink({ hook }: { readonly hook: Listed }) {
+  return (
+    <>
+      <a href={addressOf('hooks', { hook: hook.hook, crm: hook.crm })}>
+        <code>{hook.hook}</code>
+      </a>
+      <div class="quiet small">{tWord('hooks.purpose', hook.hook)}</div>
+    </>
+  );
+}
+
+function Installed({ hook }: { readonly hook: Listed }) {
+  return (
+    <tr class="line">
+      <td class="wide">
+        <HookLink hook={hook} />
+      </td>
+      <td>{hook.crm ?? t('hooks.allCrms')}</td>
+      <td class="off" title={hook.fileName ?? undefined}>
+        {tWord('hooks.language', hook.language ?? '')}
+      </td>
+      <td class="end" title={hook.message ?? undefined}>
+        {hook.health === null ? t('hooks.notLoaded') : <Badge kind="health" word={hook.health} />}
+      </td>
+      <td class="right number off">{showCount(hook.runs)}</td>
+      <td class="right number off">{showCount(hook.failures)}</td>
+      <td class="right number off">{milliseconds(hook.p50Ms)}</td>
+      <td class="right number off">{milliseconds(hook.p99Ms)}</td>
+      <td class="number off">{hook.lastRunAt === null ? '–' : showMoment(hook.lastRunAt)}</td>
+    </tr>
+  );
+}
+
+function Errors({ hooks }: { readonly hooks: readonly Listed[] }) {
+  const all = hooks
+    .flatMap(({ hook, errors: own }) => own.map((error) => ({ ...error, hook, times: 1 })))
+    .sort((a, b) => b.at.localeCompare(a.at));
+  // The same fault of many calls is told once, with its last time.
+  const groups = new Map<string, (typeof all)[number]>();
+  for (const error of all) {
+    const key = `${error.hook} ${error.kind} ${error.message.split('\n')[0]}`;
+    const known = groups.get(key);
+    groups.set(key, known === undefined ? error : { ...known, times: known.times + 1 });
+  }
+  const errors = [...groups.values()];
   if (errors.length === 0) return null;
   return (
     <section>
       <h2>{t('hooks.errors')}</h2>
       <ul class="sheet findings">
-        {errors.map(({ at, hook, kind, message }, index) => (
+        {errors.map(({ at, hook, kind, message, times }, index) => (
           <li key={index}>
             <span class="number quiet">{showMoment(at)}</span>
             <div class="words">
-              <strong>{hook}</strong> <span class="quiet">{kind}</span> {message.split('\n')[0]}
+              <strong>{hook}</strong> <span class="quiet">{tWord('hooks.fault', kind)}</span> {message.split('\n')[0]}{' '}
+              {times > 1 && <span class="quiet number">× {times}</span>}
               {message.includes('\n') && (
                 <details>
                   <summary>{t('hooks.trace')}</summary>
