@@ -21,14 +21,7 @@ const mayImport: Record<string, readonly string[]> = {
   migrations: [],
 };
 /** Composition roots: they build the house and may see every room. */
-const roots = [
-  'src/app.ts',
-  'src/installation',
-  'src/config.ts',
-  'src/main.ts',
-  'src/cli',
-  'src/doctor',
-];
+const roots = ['src/app.ts', 'src/installation', 'src/config.ts', 'src/main.ts', 'src/cli', 'src/doctor'];
 /** Packages that only one file of ours may know (see the shells' docstrings for why). */
 const onlyIn: Record<string, string> = {
   'ding-dong': 'agi/session.ts',

@@ -16,8 +16,7 @@ describe('ringledger.example.yaml', () => {
     folder = mkdtempSync(join(tmpdir(), 'ringledger-example-'));
     mkdirSync(join(folder, 'secrets'));
     // What the installation has made by then, and nothing else.
-    for (const name of ['ami-events', 'ami-control'])
-      writeFileSync(join(folder, 'secrets', name), 'x'.repeat(64));
+    for (const name of ['ami-events', 'ami-control']) writeFileSync(join(folder, 'secrets', name), 'x'.repeat(64));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
