@@ -207,7 +207,8 @@ function spansOf(
   return bridgedSpans(channel.marks, recording.at, end);
 }
 
-function mixMonitorOf(channel: ChannelFacts, path: string) {
+/** The run of the recorder that wrote this file of the channel; undefined where only somebody else names the file. */
+export function mixMonitorOf(channel: ChannelFacts, path: string) {
   return channel.apps.find(
     (run) => run.app.toLowerCase() === 'mixmonitor' && isSameFile(run.args.split(',', 1)[0]!, path),
   );

@@ -1,5 +1,5 @@
 import type { CallResult, Direction } from '../core/call.ts';
-import type { CallReports, ConversationCount, ReportPeriod } from '../core/call-reports.ts';
+import type { CallReports, ConversationCount, QueueCount, ReportPeriod } from '../core/call-reports.ts';
 import type { Database } from './connection.ts';
 
 const halfHourMs = 1_800_000;
@@ -19,6 +19,30 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
     }
     return query;
   };
+
+  async function queuesIn(period: ReportPeriod): Promise<QueueCount[]> {
+    const rows: { name: string; answered: number; unanswered: number; talk: number; waiting: number }[] = await callsIn(
+      period,
+    )
+      .whereNotNull('c.queue')
+      .groupBy('c.queue')
+      .select({ name: 'c.queue' })
+      .select(
+        knex.raw(`sum(case when c.result = 'answered' then 1 else 0 end) as answered,
+          sum(case when c.result = 'answered' then 0 else 1 end) as unanswered,
+          sum((select coalesce(sum(v.duration), 0) from conversations as v where v.call_id = c.id)) as talk,
+          sum((coalesce(c.queue_left_at, c.queue_joined_at) - c.queue_joined_at) / 1000) as waiting`),
+      )
+      .orderBy('answered', 'desc')
+      .limit(100);
+    return rows.map((row) => ({
+      name: row.name,
+      answered: Number(row.answered),
+      unanswered: Number(row.unanswered),
+      talkSeconds: Number(row.talk),
+      waitingSeconds: Math.round(Number(row.waiting)),
+    }));
+  }
 
   return {
     async missedClients({ limit, ...period }) {
@@ -132,7 +156,19 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
         })),
         extensions: extensions!.map(toCount),
         dids: dids!.map(toCount),
+        queues: await queuesIn(period),
       };
+    },
+
+    async extensionsSeen({ from, to }) {
+      return knex('conversations')
+        .where('requested_at', '>=', from.getTime())
+        .where('requested_at', '<', to.getTime())
+        .whereNotNull('extension')
+        .distinct('extension')
+        .orderBy('extension')
+        .limit(2_000)
+        .pluck<string[]>('extension');
     },
 
     async completeness({ from, to, crms, dayOffsetMs }) {
