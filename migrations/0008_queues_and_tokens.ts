@@ -11,6 +11,9 @@ export async function up(knex: Knex): Promise<void> {
     table.bigInteger('queue_left_at');
   });
 
+  // Only the calls that stood in one: the others cost nothing.
+  await knex.raw('create index calls_by_queue on calls (queue, started_at, id) where queue is not null');
+
   await knex.schema.createTable('api_tokens', (table) => {
     table.bigIncrements('id');
     table.text('name').notNullable();
@@ -26,6 +29,7 @@ export async function up(knex: Knex): Promise<void> {
 
 export async function down(knex: Knex): Promise<void> {
   await knex.schema.dropTable('api_tokens');
+  await knex.raw('drop index calls_by_queue');
   await knex.schema.alterTable('calls', (table) => {
     table.dropColumns('queue', 'queue_joined_at', 'queue_left_at');
   });

@@ -9,6 +9,7 @@ import { toAscii } from '../agi/transliterate.ts';
 import { localTokenFile, type Config } from './config.ts';
 import type { Call } from './core/call.ts';
 import { CallerLookup } from './core/caller-lookup.ts';
+import { tellStory } from './core/call-story.ts';
 import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
 import { ContactMirror } from './core/contact-mirror.ts';
@@ -36,10 +37,12 @@ import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracke
 import { crmKinds } from './crm/index.ts';
 import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
+import { dryRunCall } from './installation/dry-run.ts';
 import { examineInstallation, previewDialplan } from './installation/views.ts';
 import { createNumbering, createScreen, readClickToCall, readRules } from './installation/foundations.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { createRecordings } from './recordings/recordings.ts';
+import { createApiTokenStore } from './storage/api-token-store.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
@@ -402,6 +405,16 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         ledger: createLedgerQueries(database),
         deliveries: {
           ...deliveryStore,
+          resendMatching: async (filter, now) => {
+            const count = await deliveryStore.resendMatching(filter, now);
+            if (count > 0) runner.wake();
+            return count;
+          },
+          oweMissing: async (missing) => {
+            const count = await deliveryStore.oweMissing(missing);
+            if (count > 0) runner.wake();
+            return count;
+          },
           resend: async (id, now) => {
             const isResent = await deliveryStore.resend(id, now);
             if (isResent) runner.wake();
@@ -431,7 +444,27 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
           reports: createCallReports(database),
           timeZone: config.installation.timezone,
           staff: () => directory.all(),
-          contactOf: (number) => contactIn(crms, number),
+          accounts: () =>
+            crmNames.map((crm) => ({
+              crm,
+              users:
+                usersOf
+                  .get(crm)
+                  ?.map((user) => ({ ...user, employeeId: directory.byCrmUser(crm, user.id)?.id ?? null })) ?? null,
+            })),
+          story: async (source, linkedId) => {
+            const [stored] = await callStore.load(source, [linkedId]);
+            return stored === undefined ? null : tellStory(stored, plan);
+          },
+          dryRun: (call, signal) =>
+            dryRunCall(
+              destinations.map(({ crm, ...destination }) => ({ ...destination, reader: crm })),
+              call,
+              signal,
+            ),
+          apiTokens: createApiTokenStore(database),
+          configuredTokens: config.http.tokens.map(({ name, access }) => ({ name, access })),
+          contactOf: (number) => contactIn(crms, directory, number),
           numbersOf: (text) =>
             findNumbers(
               crms.map(({ mirror }) => mirror),
@@ -580,13 +613,15 @@ async function findNumbers(mirrors: readonly ContactMirror[], text: string): Pro
 /** The first CRM that knows the number, from memory. */
 function contactIn(
   crms: readonly { readonly entry: { readonly name: string }; readonly mirror: ContactMirror }[],
+  directory: StaffDirectory,
   number: string,
 ): KnownContact | null {
   for (const { entry, mirror } of crms) {
     const contact = mirror.find(number);
     if (contact === null) continue;
-    const { name, company, url } = contact;
-    return { name, company, url, crm: entry.name };
+    const { name, company, url, responsibleId } = contact;
+    const responsible = responsibleId === null ? null : (directory.byCrmUser(entry.name, responsibleId)?.name ?? null);
+    return { name, company, url, crm: entry.name, responsible };
   }
   return null;
 }

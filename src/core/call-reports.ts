@@ -79,7 +79,7 @@ export interface CallReports {
   takeMissed(client: string, take: { readonly who: string; readonly at: Date } | null): Promise<void>;
   overview(period: ReportPeriod): Promise<Overview>;
   /** Extensions that conversations of the period name, in their order. */
-  extensionsSeen(period: Pick<ReportPeriod, 'from' | 'to'>): Promise<readonly string[]>;
+  extensionsSeen(period: Omit<ReportPeriod, 'extensions'>): Promise<readonly string[]>;
   completeness(
     period: ReportPeriod & { readonly crms: readonly string[]; readonly dayOffsetMs: number },
   ): Promise<readonly CompletenessCount[]>;

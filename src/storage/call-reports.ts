@@ -1,5 +1,6 @@
 import type { CallResult, Direction } from '../core/call.ts';
 import type { CallReports, ConversationCount, QueueCount, ReportPeriod } from '../core/call-reports.ts';
+import type { Knex } from 'knex';
 import type { Database } from './connection.ts';
 
 const halfHourMs = 1_800_000;
@@ -132,8 +133,9 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
         .where('v.requested_at', '>=', period.from.getTime())
         .where('v.requested_at', '<', period.to.getTime())
         .whereNotNull('v.extension')
-        .groupBy('v.extension')
-        .select({ name: 'v.extension' });
+        // Not the plain column: a database that walks its index to group reads the conversations of all years.
+        .groupBy(knex.raw(`coalesce(v.extension, '')`))
+        .select({ name: knex.raw(`coalesce(v.extension, '')`) as unknown as string });
       if (period.extensions !== null) void byExtension.whereIn('v.extension', period.extensions);
       const byDid = callsIn(period)
         .where('c.direction', 'inbound')
@@ -145,7 +147,9 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
         sum(case when v.answered_at is null then 1 else 0 end) as unanswered,
         sum(v.duration) as talk, sum(v.waiting) as waiting`;
       const [extensions, dids] = (await Promise.all(
-        [byExtension, byDid].map((query) => query.select(knex.raw(sums)).orderBy('answered', 'desc').limit(100)),
+        ([byExtension, byDid] as Knex.QueryBuilder[]).map((query) =>
+          query.select(knex.raw(sums)).orderBy('answered', 'desc').limit(100),
+        ),
       )) as SumRow[][];
       return {
         calls: calls.map((row) => ({
@@ -177,7 +181,8 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
           const day = knex.raw(`(v.requested_at + ${dayOffsetMs}) / ${dayMs}`);
           const rows: { day: number; state: string | null; count: number }[] = await knex('conversations as v')
             .leftJoin('deliveries as d', (on) => {
-              on.on('d.source', 'v.source').on('d.unique_id', 'v.unique_id');
+              // By its call: that index is small and near.
+              on.on('d.call_id', 'v.call_id').on('d.unique_id', 'v.unique_id');
               on.andOnVal('d.crm', crm).andOnVal('d.kind', 'conversation');
             })
             .where('v.registered', true)

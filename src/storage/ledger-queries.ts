@@ -160,6 +160,8 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       'c.trunk': query.trunk,
       'c.queue': query.queue,
     });
+    // What the index holds; the number itself only decides between those that end alike.
+    if (query.client !== undefined) addEqual(from, { 'c.client_reversed': reverseDigits(query.client) });
     if (query.clients !== undefined) {
       void from.whereIn('c.client_reversed', query.clients.map(reverseDigits)).whereIn('c.client', query.clients);
     }
@@ -281,7 +283,8 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       const from = knex('conversations as v')
         .join('calls as c', 'c.id', 'v.call_id')
         .leftJoin('deliveries as d', (on) => {
-          on.on('d.source', 'v.source').on('d.unique_id', 'v.unique_id');
+          // By its call: that index is small and near.
+          on.on('d.call_id', 'v.call_id').on('d.unique_id', 'v.unique_id');
           on.andOnVal('d.crm', crm).andOnVal('d.kind', 'conversation');
         })
         .where('v.registered', true)
@@ -296,7 +299,10 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
         .clone()
         .whereIn('v.id', ids)
         .select('v.id', 'v.source', 'c.linked_id', 'v.unique_id', 'c.client', 'c.client_name', 'v.extension')
-        .select('c.direction', 'v.result', 'v.requested_at', 'd.state', { reason: 'd.last_error', delivery_id: 'd.id' });
+        .select('c.direction', 'v.result', 'v.requested_at', 'd.state', {
+          reason: 'd.last_error',
+          delivery_id: 'd.id',
+        });
       const rowById = new Map(rows.map((row) => [row.id, row]));
       return { items: ids.flatMap((id) => rowById.get(id) ?? []).map(toLacking), nextCursor };
     },

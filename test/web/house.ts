@@ -138,6 +138,9 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
         asked.resent.push(id);
         return true;
       },
+      resendMatching: async () => 0,
+      close: async () => true,
+      oweMissing: async () => 0,
       pause: async (crm, reason) => void paused.set(crm, reason),
       resume: async (crm) => void paused.delete(crm),
       paused: async () => paused,
