@@ -7,6 +7,9 @@ import { stateFromEvents } from './tracking/call-tracker.ts';
 import { viewCall, type CallView } from './tracking/call-view.ts';
 import type { ChannelFacts, TransferMark } from './tracking/channel-facts.ts';
 
+/** Shorter gaps are bridges being exchanged, which nobody hears. */
+const leastGapMs = 400;
+
 export interface StorySpan {
   /** `hold`: one side was on hold, or the client waited while the employee talked to somebody else. */
   readonly kind: 'ring' | 'talk' | 'hold';
@@ -55,7 +58,7 @@ function spansOf(conversation: Conversation, view: CallView): StorySpan[] {
   const ring: StorySpan = { kind: 'ring', from: requestedAt, to: answeredAt ?? endedAt };
   if (answeredAt === null) return [ring];
   const until = endedAt?.getTime() ?? Infinity;
-  const steps = holdSteps(conversation, view).filter(({ at }) => at < until);
+  const steps = holdSteps(conversation, view).filter(({ at }) => at < until - leastGapMs);
   const spans: StorySpan[] = ring.to!.getTime() > ring.from.getTime() ? [ring] : [];
   let from = answeredAt.getTime();
   let isHeld = false;
@@ -72,9 +75,6 @@ function spansOf(conversation: Conversation, view: CallView): StorySpan[] {
   close(endedAt?.getTime() ?? null);
   return spans;
 }
-
-/** Shorter gaps are bridges being exchanged, which nobody hears. */
-const leastGapMs = 400;
 
 /** Every moment at which the conversation went on hold or came back, whoever held it. */
 function holdSteps(conversation: Conversation, view: CallView): { readonly at: number; readonly isHeld: boolean }[] {

@@ -7,6 +7,11 @@ import { stringify } from 'yaml';
 import { createApp, type App } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Call, CallResult, Direction } from '../../src/core/call.ts';
+import type { PbxEvent } from '../../src/core/pbx-event.ts';
+import { CallTracker, defaultTrackerSettings } from '../../src/core/tracking/call-tracker.ts';
+import { numberingConfig } from '../../src/numbering/config.ts';
+import { createNumberPlan } from '../../src/numbering/number-plan.ts';
+import { readCapture } from '../../src/pbx/asterisk/capture.ts';
 import { createCallStore } from '../../src/storage/call-store.ts';
 import { openDatabase, type Database } from '../../src/storage/connection.ts';
 import { migrateDatabase } from '../../src/storage/migrate.ts';
@@ -70,6 +75,7 @@ export async function startSeededService(
   const database = await openDatabase(storage);
   await migrateDatabase(database);
   await seedCalls(database, options.hostile ?? null);
+  if (options.hostile === undefined) await seedTransfer(database);
   await database.close();
 
   const app = await createApp(config, { log: silentLog });
@@ -164,6 +170,35 @@ async function seedCalls(database: Database, hostile: readonly string[] | null):
       { ...attempt, at: Date.now(), result: 'rejected', reason },
     ]);
   }
+}
+
+/** Its linkedid. */
+export const transferCall = '1795251383.27';
+const transferScenario = new URL('../scenarios/attended-transfer-refer/asterisk-22/ami.log', import.meta.url);
+
+/** A real call, ten minutes ago: held, and passed on to a colleague who was asked before. */
+async function seedTransfer(database: Database): Promise<void> {
+  const clock = { now: () => new Date() };
+  const plan = createNumberPlan(
+    numberingConfig.parse({ country: 'RU', extensions: ['_1XX'], trunks: ['provider'] }),
+    (number) => /^1\d\d$/.test(number),
+  );
+  const store = createCallStore({ database, crms: [], settleMs: 0, clock });
+  const tracker = new CallTracker({
+    store,
+    plan,
+    clock,
+    log: silentLog,
+    watchers: [],
+    screen: () => null,
+    settings: defaultTrackerSettings,
+  });
+  const events: PbxEvent[] = [];
+  const settings = { source: 'office', timeZone: 'Europe/Moscow' };
+  for await (const some of readCapture(fileURLToPath(transferScenario), settings)) events.push(...some);
+  const shift = Date.now() - 600_000 - events[0]!.at;
+  await tracker.accept(events.map((event) => ({ ...event, at: event.at + shift })));
+  await tracker.stop();
 }
 
 /** The n-th call counted back from now: about fifty a day, in working hours. */

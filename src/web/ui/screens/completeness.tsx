@@ -1,3 +1,5 @@
+import { Fragment } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
 import { offsetMinutes, showCount, showDay } from '../format.ts';
@@ -6,6 +8,8 @@ import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
+import { Lacking } from '../parts/lacking.tsx';
+import { loadStaff } from '../parts/staff.ts';
 import { addressOf } from '../router.ts';
 
 const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;
@@ -13,6 +17,8 @@ const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'm
 /** Day by day: what the PBX had, and what each CRM has of it. */
 export function Completeness() {
   const { filters, set } = useFilters('completeness');
+  const [opened, setOpened] = useState<string | null>(null);
+  useEffect(loadStaff, []);
   const period = periodOf(filters, 14);
   const query = { ...period.query, offset: offsetMinutes(new Date(period.query.from)) };
   const loaded = useLoaded(JSON.stringify(query), (signal) =>
@@ -41,38 +47,63 @@ export function Completeness() {
                       </th>
                     ))}
                     <th>{t('completeness.state')}</th>
+                    <th>
+                      <span class="sr">{t('column.actions')}</span>
+                    </th>
                   </tr>
                 </thead>
                 <tbody>
                   {items.map((line) => {
                     const lacking = line.rejected + line.missing;
+                    const key = line.day + line.crm;
+                    const isOpen = opened === key;
                     return (
-                      <tr class="line" key={line.day + line.crm}>
-                        <td class="number">{showDay(line.day)}</td>
-                        <td>{line.crm}</td>
-                        {figures.map((figure) => (
-                          <td key={figure} class="right number">
-                            {figure === 'rejected' && line.rejected > 0 ? (
-                              <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
-                                {showCount(line.rejected)}
-                              </a>
-                            ) : line[figure] === 0 ? (
-                              <span class="quiet">0</span>
+                      <Fragment key={key}>
+                        <tr class={isOpen ? 'line open' : 'line'}>
+                          <td class="number">{showDay(line.day)}</td>
+                          <td>{line.crm}</td>
+                          {figures.map((figure) => (
+                            <td key={figure} class="right number">
+                              {figure === 'rejected' && line.rejected > 0 ? (
+                                <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
+                                  {showCount(line.rejected)}
+                                </a>
+                              ) : line[figure] === 0 ? (
+                                <span class="quiet">0</span>
+                              ) : (
+                                showCount(line[figure])
+                              )}
+                            </td>
+                          ))}
+                          <td class="end">
+                            {lacking > 0 ? (
+                              <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
+                            ) : line.pending > 0 ? (
+                              <span class="badge warn">{t('completeness.underWay')}</span>
                             ) : (
-                              showCount(line[figure])
+                              <span class="badge good">{t('completeness.whole')}</span>
                             )}
                           </td>
-                        ))}
-                        <td>
-                          {lacking > 0 ? (
-                            <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
-                          ) : line.pending > 0 ? (
-                            <span class="badge warn">{t('completeness.underWay')}</span>
-                          ) : (
-                            <span class="badge good">{t('completeness.whole')}</span>
-                          )}
-                        </td>
-                      </tr>
+                          <td class="right">
+                            {lacking + line.skipped > 0 && (
+                              <button
+                                class="plain"
+                                aria-expanded={isOpen}
+                                onClick={() => setOpened(isOpen ? null : key)}
+                              >
+                                {t('lacking.show')}
+                              </button>
+                            )}
+                          </td>
+                        </tr>
+                        {isOpen && (
+                          <tr class="detail">
+                            <td colSpan={figures.length + 4}>
+                              <Lacking line={line} onRepaired={loaded.reload} />
+                            </td>
+                          </tr>
+                        )}
+                      </Fragment>
                     );
                   })}
                 </tbody>
