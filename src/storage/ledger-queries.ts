@@ -152,7 +152,7 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
     addRange(from, columns.value, query);
     addEqual(from, {
       'v.extension': extension,
-      'v.reason': reason,
+      ...(extension === undefined ? { 'v.reason': reason } : {}),
       'c.source': query.source,
       'c.direction': query.direction,
       'c.client': query.client,
@@ -160,6 +160,8 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       'c.trunk': query.trunk,
       'c.queue': query.queue,
     });
+    // Hidden from the index of reasons: of one extension's conversations the next that fits is nearer.
+    if (extension !== undefined && reason !== undefined) void from.whereRaw(`coalesce(v.reason, '') = ?`, [reason]);
     // What the index holds; the number itself only decides between those that end alike.
     if (query.client !== undefined) addEqual(from, { 'c.client_reversed': reverseDigits(query.client) });
     if (query.clients !== undefined) {

@@ -1,9 +1,19 @@
 import { useState } from 'preact/hooks';
 import type { DryRunAnswer } from '../../routes/calls.ts';
 import { ask } from '../api.ts';
+import { showMoment } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import type { Wire } from '../wire.ts';
 import { explain } from './notices.tsx';
+
+/** Ids that only this run knows. */
+const internal: ReadonlySet<string> = new Set(['id', 'uniqueId', 'callKey']);
+const moment = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+function showValue(value: unknown): string {
+  if (typeof value === 'string') return moment.test(value) ? showMoment(value) : value;
+  return Array.isArray(value) ? value.map(showValue).join(', ') : JSON.stringify(value);
+}
 
 /** What the call would become in each CRM by the rules and hooks of now; nothing is written. */
 export function DryRun({ path }: { readonly path: string }) {
@@ -45,11 +55,8 @@ export function DryRun({ path }: { readonly path: string }) {
                 </span>
                 <code>
                   {Object.entries(fields)
-                    .filter(([, value]) => value !== null && value !== '')
-                    .map(
-                      ([name, value]) =>
-                        `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
-                    )
+                    .filter(([name, value]) => !internal.has(name) && value !== null && value !== '')
+                    .map(([name, value]) => `${name}: ${showValue(value)}`)
                     .join(' · ')}
                 </code>
               </li>

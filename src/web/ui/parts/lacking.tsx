@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CompletenessCount } from '../../../core/call-reports.ts';
 import type { LackingAnswerRow, RepairAnswer } from '../../routes/reports.ts';
 import { ask } from '../api.ts';
@@ -24,6 +24,8 @@ export function Lacking({
   readonly onRepaired: () => void;
 }) {
   const [isBusy, setBusy] = useState(false);
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => section.current?.scrollIntoView({ block: 'nearest' }), []);
   const day = dayOf(line.day);
   const span = { from: new Date(line.day).toISOString(), to: (startOfDay(day, 1) ?? new Date()).toISOString() };
   const asked = { crm: line.crm, ...span, state: 'missing,rejected,skipped' };
@@ -46,7 +48,7 @@ export function Lacking({
     }
   };
   return (
-    <section class="lacking" aria-label={t('lacking.title', { crm: line.crm, day: showDay(line.day) })}>
+    <section ref={section} class="lacking" aria-label={t('lacking.title', { crm: line.crm, day: showDay(line.day) })}>
       <div class="row">
         <strong>{t('lacking.title', { crm: line.crm, day: showDay(line.day) })}</strong>
         {line.missing + line.rejected > 0 && (
