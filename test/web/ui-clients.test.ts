@@ -72,12 +72,12 @@ describe('clients, CRMs and people in the browser', function () {
   it('show what a CRM lacks call by call, and repair it', async () => {
     await open('completeness');
     const today = page.locator('tbody tr.line').first();
-    await today.getByText('2 lacking').waitFor();
+    await today.getByText('1 lacking').waitFor();
     await today.getByRole('button', { name: 'Which ones' }).click();
     const lacking = page.locator('.lacking');
-    await lacking.getByText('Never queued').nth(1).waitFor();
+    await lacking.getByText('Never queued').waitFor();
     await lacking.getByRole('button', { name: /^Repair/ }).click();
-    await page.getByText('2 are in the queue.').waitFor();
+    await page.getByText('1 is in the queue.').waitFor();
     await until(async () => !/lacking/.test((await today.textContent())!));
   });
 

@@ -21,7 +21,7 @@ describe('calls in the browser', function () {
     await page.goto(`${service.url}/ui/${screen}`);
     await page.locator('h1').waitFor();
   };
-  const timeOf = () => page.evaluate(`document.querySelector('audio').currentTime`) as Promise<number>;
+  const timeOf = () => page.evaluate(`document.querySelector('audio')?.currentTime ?? -1`) as Promise<number>;
 
   before(async () => {
     await ensureBuilt();
@@ -52,9 +52,11 @@ describe('calls in the browser', function () {
   it('shows the call of a link even where the list does not hold it', async () => {
     await open(`calls?call=office/${transferCall}&result=busy`);
     await page.locator('.alone .timeline').first().waitFor();
-    await page.getByLabel('Number').fill('0002');
-    await page.getByLabel('Number').press('Enter');
+    const number = page.getByRole('textbox', { name: 'Number' });
+    await number.fill('0002');
+    await number.press('Enter');
     await page.waitForURL((url) => !url.searchParams.has('call'));
+    await page.getByRole('button', { name: 'Clear' }).click();
   });
 
   it('opens a recording at the moment of the link, with whose voice is on which side', async () => {
@@ -103,8 +105,11 @@ describe('calls in the browser', function () {
     await page.waitForURL(/reason=consultation/);
     await until(async () => (await page.locator('tr.line').count()) === 1);
     await page.getByRole('button', { name: 'Clear' }).click();
-    await page.getByLabel('Queue').fill('nobody');
-    await page.getByLabel('Queue').press('Enter');
+    await page.waitForURL(/\/ui\/calls$/);
+    const queue = page.getByRole('textbox', { name: 'Queue' });
+    await queue.fill('nobody');
+    await queue.press('Enter');
+    await page.waitForURL(/queue=nobody/);
     await page.getByText('No calls fit these filters.').waitFor();
     await page.getByRole('button', { name: 'Clear' }).click();
   });
@@ -117,7 +122,7 @@ describe('calls in the browser', function () {
     const queues = page.getByRole('region', { name: 'Waiting in queues' });
     await queues.getByText('sales').waitFor();
     await queues.getByText('no. 1').waitFor();
-    await page.locator('.tile', { hasText: 'Ivan Petrov' }).getByText('Anna Orlova', { exact: true }).waitFor();
+    await page.locator('.tile', { hasText: 'Ivan Petrov' }).getByText('Responsible: Anna Orlova').waitFor();
     const { items } = (await (await service.ask('deliveries?state=rejected')).json()) as { items: { id: string }[] };
     await service.ask(`deliveries/${items[0]!.id}/reject`, { method: 'POST', body: { note: 'a supplier' } });
     await last.getByText('this machine: a supplier').waitFor();
