@@ -52,5 +52,4 @@ export async function fillLongLedger(knex: Knex, conversations: number): Promise
       from conversations where registered = 1 ${crm === 'kommo' ? `and ${scatter('id', 37, 5000)} > 0` : ''}`);
   }
   await knex.raw(`drop table numbers`);
-  await knex.raw('analyze');
 }

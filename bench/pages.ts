@@ -14,6 +14,7 @@ import { openDatabase } from '../src/storage/connection.ts';
 import { createLedgerQueries } from '../src/storage/ledger-queries.ts';
 import { migrateDatabase } from '../src/storage/migrate.ts';
 import { report } from './figure.ts';
+import { refreshStatistics } from '../src/storage/statistics.ts';
 import { fillLongLedger, lastDay } from './long-ledger.ts';
 
 const conversations = Number(process.argv[2] ?? 1_000_000);
@@ -23,6 +24,8 @@ const path = process.env['LEDGER'] ?? join(folder, 'ledger.sqlite');
 const database = await openDatabase({ kind: 'sqlite', path });
 await migrateDatabase(database);
 if (process.env['LEDGER'] === undefined) await fillLongLedger(database.knex, conversations);
+// As the service does when it starts.
+await refreshStatistics(database);
 const queries = createLedgerQueries(database);
 const reports = createCallReports(database);
 

@@ -314,9 +314,7 @@ export function createDeliveryStore(options: { readonly database: Database; read
         if (from !== undefined) void query.where('d.created_at', '>=', from.getTime());
         if (to !== undefined) void query.where('d.created_at', '<', to.getTime());
         if (requestedFrom !== undefined || requestedTo !== undefined) {
-          void query.join('conversations as v', (on) =>
-            on.on('v.source', 'd.source').on('v.unique_id', 'd.unique_id'),
-          );
+          void query.join('conversations as v', (on) => on.on('v.source', 'd.source').on('v.unique_id', 'd.unique_id'));
           if (requestedFrom !== undefined) void query.where('v.requested_at', '>=', requestedFrom.getTime());
           if (requestedTo !== undefined) void query.where('v.requested_at', '<', requestedTo.getTime());
         }
