@@ -21,6 +21,7 @@ const benches = [
   { name: 'service', isOnOneCore: false },
   { name: 'dialplan', isOnOneCore: true },
   { name: 'storage', isOnOneCore: false },
+  { name: 'pages', isOnOneCore: false },
   { name: 'recordings', isOnOneCore: false },
   { name: 'hooks', isOnOneCore: false },
 ];

@@ -8,6 +8,7 @@ import { createRoutes, type AgiHandler } from '../agi/routes.ts';
 import { localTokenFile, type Config } from './config.ts';
 import type { Call } from './core/call.ts';
 import { CallerLookup } from './core/caller-lookup.ts';
+import { tellStory } from './core/call-story.ts';
 import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
 import { ContactMirror } from './core/contact-mirror.ts';
@@ -37,6 +38,7 @@ import { crmKinds } from './crm/index.ts';
 import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
 import { createDialplanDoor } from './installation/dialplan.ts';
+import { dryRunCall } from './installation/dry-run.ts';
 import { createHookWorkshop } from './installation/hook-workshop.ts';
 import { createSettings, type SettingsOrigin } from './installation/settings.ts';
 import { createSetup } from './installation/setup.ts';
@@ -44,6 +46,7 @@ import { examineInstallation } from './installation/views.ts';
 import { createNumbering, createScreen, readClickToCall, readRules } from './installation/foundations.ts';
 import { pbxKinds } from './pbx/index.ts';
 import { createRecordings } from './recordings/recordings.ts';
+import { createApiTokenStore } from './storage/api-token-store.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
@@ -55,6 +58,7 @@ import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease, type NodeLease } from './storage/node-lease.ts';
 import { createSpool } from './storage/spool.ts';
+import { refreshStatistics } from './storage/statistics.ts';
 import { createWebUserStore } from './storage/web-user-store.ts';
 import { builtBundleFolder, loadBundle } from './web/bundle.ts';
 import { createFirstRun } from './web/first-run.ts';
@@ -86,6 +90,8 @@ export interface App {
 
 /** Late events of an ended call (CEL, recordings) arrive within this; only then is it offered to the CRMs. */
 const settleMs = 2_000;
+/** A ledger grows little in so long a time. */
+const statisticsEveryMs = 24 * 3_600_000;
 const crmSyncSettings = { everyMs: 5_000, fullEveryMs: 600_000 };
 
 /** Builds and starts everything; resolves once calls are followed and questions answered. Rejects when it cannot start. */
@@ -111,6 +117,13 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     undo.push(() => database.close());
     const ran = await migrateDatabase(database);
     if (ran.length > 0) log.info({ migrations: ran }, 'the database was brought up to date');
+    const refresh = () =>
+      refreshStatistics(database).catch((error: unknown) =>
+        log.warn({ error: (error as Error).message }, 'the statistics of the database could not be refreshed'),
+      );
+    await refresh();
+    const refreshing = setInterval(() => void refresh(), statisticsEveryMs);
+    undo.push(() => clearInterval(refreshing));
 
     // Who works here, and what numbers mean.
     const { directory, plan, configured, withMobile } = createNumbering(config);
@@ -435,6 +448,16 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         ledger,
         deliveries: {
           ...deliveryStore,
+          resendMatching: async (filter, now) => {
+            const count = await deliveryStore.resendMatching(filter, now);
+            if (count > 0) runner.wake();
+            return count;
+          },
+          oweMissing: async (missing) => {
+            const count = await deliveryStore.oweMissing(missing);
+            if (count > 0) runner.wake();
+            return count;
+          },
           resend: async (id, now) => {
             const isResent = await deliveryStore.resend(id, now);
             if (isResent) runner.wake();
@@ -466,7 +489,27 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
           reports: createCallReports(database),
           timeZone: config.installation.timezone,
           staff: () => directory.all(),
-          contactOf: (number) => contactIn(crms, number),
+          accounts: () =>
+            crmNames.map((crm) => ({
+              crm,
+              users:
+                usersOf
+                  .get(crm)
+                  ?.map((user) => ({ ...user, employeeId: directory.byCrmUser(crm, user.id)?.id ?? null })) ?? null,
+            })),
+          story: async (source, linkedId) => {
+            const [stored] = await callStore.load(source, [linkedId]);
+            return stored === undefined ? null : tellStory(stored, plan);
+          },
+          dryRun: (call, signal) =>
+            dryRunCall(
+              destinations.map(({ crm, ...destination }) => ({ ...destination, reader: crm })),
+              call,
+              signal,
+            ),
+          apiTokens: createApiTokenStore(database),
+          configuredTokens: config.http.tokens.map(({ name, access }) => ({ name, access })),
+          contactOf: (number) => contactIn(crms, directory, number),
           numbersOf: (text) =>
             findNumbers(
               crms.map(({ mirror }) => mirror),
@@ -626,13 +669,15 @@ async function findCallOf(ledger: LedgerQueries, sources: readonly string[], lin
 /** The first CRM that knows the number, from memory. */
 function contactIn(
   crms: readonly { readonly entry: { readonly name: string }; readonly mirror: ContactMirror }[],
+  directory: StaffDirectory,
   number: string,
 ): KnownContact | null {
   for (const { entry, mirror } of crms) {
     const contact = mirror.find(number);
     if (contact === null) continue;
-    const { name, company, url } = contact;
-    return { name, company, url, crm: entry.name };
+    const { name, company, url, responsibleId } = contact;
+    const responsible = responsibleId === null ? null : (directory.byCrmUser(entry.name, responsibleId)?.name ?? null);
+    return { name, company, url, crm: entry.name, responsible };
   }
   return null;
 }

@@ -1,17 +1,10 @@
 import { once } from 'node:events';
 import { createWriteStream, readFileSync } from 'node:fs';
-import type { ContactFields } from '../core/contact-book.ts';
 import type { Contact } from '../core/ports.ts';
-import { contactCsvLine, contactsCsvHead, readContactsCsv } from './contacts-csv.ts';
+import { contactCsvLine, contactsCsvHead } from '../web/contacts-csv.ts';
+import type { ImportReport } from '../web/contacts-import.ts';
 import { exitCodes, UserFault, type AddCommand } from './context.ts';
 import { createServiceClient, ServiceFault, type ServiceClient } from './service-client.ts';
-
-interface ImportReport {
-  created: number;
-  changed: number;
-  unchanged: number;
-  failed: { line: number; message: string }[];
-}
 
 /** `contacts import | export`: the built-in CRM's contacts as CSV. */
 export const addContactsCommand: AddCommand = (program, context) => {
@@ -26,17 +19,7 @@ export const addContactsCommand: AddCommand = (program, context) => {
     .option('--dry-run', 'only tell what would be done')
     .option('--json', 'as JSON')
     .action(async (file: string, { dryRun, json }: { dryRun?: boolean; json?: boolean }) => {
-      const rows = readContactsCsv(readInput(file));
-      const client = createServiceClient(context);
-      const report: ImportReport = { created: 0, changed: 0, unchanged: 0, failed: [] };
-      for (const { line, fields } of rows) {
-        try {
-          report[await importContact(fields, client, dryRun === true)] += 1;
-        } catch (error) {
-          if (!(error instanceof ServiceFault) || error.status >= 500 || [401, 404].includes(error.status)) throw error;
-          report.failed.push({ line, message: error.message });
-        }
-      }
+      const { lines: _, ...report } = await sendFile(createServiceClient(context), readInput(file), dryRun === true);
       if (json === true) context.printJson(report);
       else {
         for (const { line, message } of report.failed) context.print(`${file}:${line}: ${message}`);
@@ -92,64 +75,12 @@ function readInput(file: string): Uint8Array {
   }
 }
 
-async function importContact(
-  fields: ContactFields,
-  client: ServiceClient,
-  isDry: boolean,
-): Promise<'created' | 'changed' | 'unchanged'> {
-  const known =
-    fields.numbers.length === 0 ? await findByName(fields, client) : await findByNumbers(fields.numbers, client);
-  if (known === null) {
-    // A phone book of bare numbers is still worth having.
-    const isNameless = fields.name === '' && fields.company === null;
-    const name = isNameless ? (fields.numbers[0] ?? '') : fields.name;
-    if (!isDry) await client.send('POST', '/api/v1/contacts', { ...fields, name });
-    return 'created';
+/** The service reads the file: it alone knows its contacts and how the number plan writes their numbers. */
+async function sendFile(client: ServiceClient, bytes: Uint8Array, isDry: boolean): Promise<ImportReport> {
+  try {
+    return await client.sendFile(`/api/v1/contacts/import?dryRun=${isDry}`, { bytes, type: 'text/csv' });
+  } catch (error) {
+    if (error instanceof ServiceFault && error.status === 422) throw new UserFault(error.message, exitCodes.usage);
+    throw error;
   }
-  // Completed, never emptied: a column that the file does not have says nothing about the contact.
-  const wanted = {
-    name: fields.name || known.name,
-    company: fields.company ?? known.company,
-    responsibleId: fields.responsibleId ?? known.responsibleId,
-    numbers: [...known.numbers, ...fields.numbers],
-    tags: [...new Set([...known.tags, ...fields.tags])],
-  };
-  const isSame =
-    wanted.name === known.name &&
-    wanted.company === known.company &&
-    wanted.responsibleId === known.responsibleId &&
-    wanted.tags.length === known.tags.length &&
-    (await hasAllNumbers(fields.numbers, known, client));
-  if (isSame) return 'unchanged';
-  if (!isDry) await client.send('PATCH', `/api/v1/contacts/${encodeURIComponent(known.id)}`, wanted);
-  return 'changed';
-}
-
-async function findByNumber(number: string, client: ServiceClient): Promise<readonly Contact[]> {
-  return (await client.get<{ items: Contact[] }>('/api/v1/contacts', { number, limit: 10 })).items;
-}
-
-/** For rows without a number, so that these too are imported once. */
-async function findByName({ name, company }: ContactFields, client: ServiceClient): Promise<Contact | null> {
-  const text = `${name} ${company ?? ''}`.trim().slice(0, 200);
-  if (text === '') return null;
-  const { items } = await client.get<{ items: Contact[] }>('/api/v1/contacts', { text, limit: 500 });
-  return items.find((contact) => contact.name === name && (company === null || contact.company === company)) ?? null;
-}
-
-async function findByNumbers(numbers: readonly string[], client: ServiceClient): Promise<Contact | null> {
-  for (const number of numbers) {
-    const [contact] = await findByNumber(number, client);
-    if (contact !== undefined) return contact;
-  }
-  return null;
-}
-
-/** Asked of the service, which alone knows how the number plan writes them. */
-async function hasAllNumbers(numbers: readonly string[], known: Contact, client: ServiceClient): Promise<boolean> {
-  for (const number of numbers) {
-    if (known.numbers.includes(number)) continue;
-    if (!(await findByNumber(number, client)).some(({ id }) => id === known.id)) return false;
-  }
-  return true;
 }

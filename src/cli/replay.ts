@@ -10,7 +10,7 @@ import type { CallStore, Log, NumberPlan } from '../core/ports.ts';
 import { CallTracker, defaultTrackerSettings, type CallTrackerParts } from '../core/tracking/call-tracker.ts';
 import { readCapture } from '../pbx/asterisk/capture.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
-import { createDryRun, type DryRun } from './dry-run.ts';
+import { createConfiguredDryRun, type DryRun } from '../installation/dry-run.ts';
 import { quietLog } from './quiet-log.ts';
 import { formatTable } from './table.ts';
 
@@ -41,7 +41,7 @@ export const addReplayCommand: AddCommand = (program, context) => {
         },
       );
       const dryRun =
-        isDryRun === true ? await createDryRun(config, { withHooks, env: context.env, log: quietLog }) : null;
+        isDryRun === true ? await createConfiguredDryRun(config, { withHooks, env: context.env, log: quietLog }) : null;
       try {
         await (json === true ? printJsonCalls(calls, dryRun, context) : printCallTable(calls, dryRun, context));
       } catch (error) {

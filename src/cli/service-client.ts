@@ -10,6 +10,8 @@ export interface ServiceClient {
   /** Also for answers that are no success (`/status` is 503 when a part is in error). */
   getAny<Answer>(path: string): Promise<Answer>;
   send<Answer>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer>;
+  /** A whole file; the service may take minutes over it. */
+  sendFile<Answer>(path: string, file: { readonly bytes: Uint8Array; readonly type: string }): Promise<Answer>;
   /** All pages of a list, row by row. */
   list<Row>(path: string, query?: Query): AsyncGenerator<Row>;
 }
@@ -17,6 +19,7 @@ export interface ServiceClient {
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 const deadlineMs = 30_000;
+const fileDeadlineMs = 600_000;
 
 /** An answer of the service that says no. */
 export class ServiceFault extends UserFault {
@@ -35,16 +38,21 @@ export function createServiceClient(context: CliContext): ServiceClient {
   // Read when first needed: `status` works without.
   const authorization = () => `Bearer ${tokenOf(loaded)}`;
 
-  async function request(method: string, path: string, body?: unknown): Promise<Response> {
+  async function request(
+    method: string,
+    path: string,
+    content: { readonly body: string | Uint8Array; readonly type: string } | null = null,
+    withinMs = deadlineMs,
+  ): Promise<Response> {
     const headers: Record<string, string> = { authorization: authorization() };
-    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (content !== null) headers['content-type'] = content.type;
     try {
       return await fetch(url + path, {
         method,
         headers,
         redirect: 'error',
-        signal: AbortSignal.timeout(deadlineMs),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(withinMs),
+        ...(content === null ? {} : { body: content.body }),
       });
     } catch (error) {
       throw unreachable(url, error as Error);
@@ -61,7 +69,11 @@ export function createServiceClient(context: CliContext): ServiceClient {
       return response.status < 500 ? successOf(response) : readJson(response);
     },
     async send(method, path, body) {
-      return successOf(await request(method, path, body));
+      const content = body === undefined ? null : { body: JSON.stringify(body), type: 'application/json' };
+      return successOf(await request(method, path, content));
+    },
+    async sendFile(path, { bytes, type }) {
+      return successOf(await request('POST', path, { body: bytes, type }, fileDeadlineMs));
     },
     async *list(path, query = {}) {
       let after: string | undefined;

@@ -46,6 +46,16 @@ export interface Overview {
   readonly calls: readonly CallCount[];
   readonly extensions: readonly ConversationCount[];
   readonly dids: readonly ConversationCount[];
+  readonly queues: readonly QueueCount[];
+}
+/** Calls that stood in one queue last; seconds are sums. */
+export interface QueueCount {
+  readonly name: string;
+  readonly answered: number;
+  readonly unanswered: number;
+  readonly talkSeconds: number;
+  /** In the queue, until answered or left. */
+  readonly waitingSeconds: number;
 }
 
 /** What the ledger holds of one day, which begins `dayOffsetMs` before that of UTC, against what one CRM has. */
@@ -68,6 +78,8 @@ export interface CallReports {
   /** `who` will call this client back; null: nobody any more. */
   takeMissed(client: string, take: { readonly who: string; readonly at: Date } | null): Promise<void>;
   overview(period: ReportPeriod): Promise<Overview>;
+  /** Extensions that conversations of the period name, in their order. */
+  extensionsSeen(period: Omit<ReportPeriod, 'extensions'>): Promise<readonly string[]>;
   completeness(
     period: ReportPeriod & { readonly crms: readonly string[]; readonly dayOffsetMs: number },
   ): Promise<readonly CompletenessCount[]>;

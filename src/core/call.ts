@@ -37,6 +37,14 @@ export interface Conversation {
   readonly requestId: string | null;
 }
 
+/** A client's stay in a queue, from joining it until somebody answered or the client left. */
+export interface QueueStay {
+  readonly name: string;
+  readonly joinedAt: Date;
+  /** Null while the client waits. */
+  readonly leftAt: Date | null;
+}
+
 /** Everything that happened to one outside party. Identity: source + `linkedId`. */
 export interface Call {
   readonly source: string;
@@ -57,5 +65,7 @@ export interface Call {
   readonly endedAt: Date | null;
   /** Inbound, and no employee's phone rang. */
   readonly isIvr: boolean;
+  /** The last queue that the client stood in; null: none. */
+  readonly queue: QueueStay | null;
   readonly conversations: readonly Conversation[];
 }

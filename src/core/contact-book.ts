@@ -121,6 +121,8 @@ export interface ContactBook {
   listContacts(query: ContactQuery): Promise<Page<Contact>>;
   contact(id: string): Promise<Contact | null>;
   addContact(fields: ContactFields): Promise<Contact>;
+  /** Rejects as `addContact` would, and writes nothing. */
+  checkContact(fields: ContactFields): Promise<void>;
   editContact(id: string, change: Partial<ContactFields>): Promise<Contact | null>;
   /** Its leads, tasks and call notes stay, without a contact. False: there is none. */
   deleteContact(id: string): Promise<boolean>;

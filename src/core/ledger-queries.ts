@@ -41,6 +41,8 @@ export interface CallQuery extends PageRequest<(typeof callSortColumns)[number]>
   readonly clients?: readonly string[];
   readonly did?: string;
   readonly trunk?: string;
+  /** The last queue that the client stood in. */
+  readonly queue?: string;
   /** Some conversation of the call belongs to it. */
   readonly extension?: string;
   /** Some conversation of the call belongs to one of them; none given: nothing is found. */
@@ -88,6 +90,34 @@ export interface DeliveryQuery extends PageRequest<(typeof deliverySortColumns)[
   readonly to?: Date;
 }
 
+export const lackingSortColumns = ['requestedAt'] as const;
+
+/** Conversations that a CRM should have and has not. */
+export interface LackingQuery extends PageRequest<(typeof lackingSortColumns)[number]> {
+  readonly crm: string;
+  /** `missing`: never owed; the rest are states of the delivery. */
+  readonly states: readonly LackingState[];
+  /** `requestedAt`, `from` inclusive, `to` exclusive. */
+  readonly from: Date;
+  readonly to: Date;
+}
+export const lackingStates = ['missing', 'rejected', 'skipped', 'pending'] as const;
+export type LackingState = (typeof lackingStates)[number];
+export interface LackingRow {
+  readonly source: string;
+  readonly linkedId: string;
+  readonly uniqueId: string;
+  readonly client: string | null;
+  readonly clientName: string | null;
+  readonly extension: string | null;
+  readonly direction: Direction;
+  readonly result: CallResult;
+  readonly requestedAt: Date;
+  readonly state: LackingState;
+  readonly reason: string | null;
+  readonly deliveryId: string | null;
+}
+
 /** A conversation with the head of its call, as a row of a list shows it. */
 export interface ConversationRow {
   readonly conversation: Conversation;
@@ -98,7 +128,7 @@ export interface ConversationRow {
 export interface DeliveryAttempt {
   readonly at: Date;
   readonly node: string | null;
-  /** `delivered`, `retry`, `rejected`, `skipped`, `lost`, `put_back`, `resent`. */
+  /** `delivered`, `retry`, `rejected`, `skipped`, `lost`, `put_back`, `resent`, `closed`. */
   readonly result: string;
   readonly reason: string | null;
 }
@@ -111,6 +141,7 @@ export interface LedgerQueries {
   listEvents(source: string, linkedId: string): Promise<readonly PbxEvent[]>;
   listConversations(query: ConversationQuery): Promise<Page<ConversationRow>>;
   listDeliveries(query: DeliveryQuery): Promise<Page<Delivery>>;
+  listLacking(query: LackingQuery): Promise<Page<LackingRow>>;
   findDelivery(id: string): Promise<Delivery | null>;
   /** Oldest first. */
   listAttempts(deliveryId: string): Promise<readonly DeliveryAttempt[]>;

@@ -104,6 +104,11 @@ export interface VariableSet extends EventHead {
   readonly variable: string;
   readonly value: string;
 }
+/** The phone of this channel put the other side on hold, or took it back. */
+export interface HoldChanged extends EventHead {
+  readonly type: 'hold';
+  readonly isHeld: boolean;
+}
 /** The party on the other side of the channel, as the phone shows it. */
 export interface ConnectedLine extends EventHead {
   readonly type: 'connected-line';
@@ -136,6 +141,7 @@ export type PbxEvent =
   | PickedUp
   | RecordingStarted
   | VariableSet
+  | HoldChanged
   | ConnectedLine
   | ChannelHungUp
   | CallEnded;

@@ -310,6 +310,19 @@ export interface Delivery {
   readonly deliveredAt: Date | null;
 }
 
+export interface ResendFilter {
+  readonly crm?: string;
+  readonly states: readonly Exclude<DeliveryState, 'pending' | 'leased'>[];
+  readonly kind?: DeliveryKind;
+  /** `createdAt`, `from` inclusive, `to` exclusive. */
+  readonly from?: Date;
+  readonly to?: Date;
+  /** When the conversation was requested, likewise. */
+  readonly requestedFrom?: Date;
+  readonly requestedTo?: Date;
+  readonly limit: number;
+}
+
 export interface DeliveryStore {
   /**
    * Claims up to `limit` due deliveries of this CRM for `leaseMs`; never two of the same call at once, and none while an
@@ -335,6 +348,27 @@ export interface DeliveryStore {
   skipped(delivery: Delivery, reason: string): Promise<boolean>;
   /** Puts a rejected, skipped or delivered one back to pending; attempts start again, progress and key stay. */
   resend(id: string, now: Date): Promise<boolean>;
+  /**
+   * As `resend`, of all that fit, oldest first and at most `limit`; returns how many. Those that wait or are under way
+   * are left as they are.
+   */
+  resendMatching(filter: ResendFilter, now: Date): Promise<number>;
+  /**
+   * A person closes one that waits or was rejected: it becomes `skipped` with this reason and can be sent again. False:
+   * it is under way, or done.
+   */
+  close(id: string, reason: string, now: Date): Promise<boolean>;
+  /**
+   * Owes this CRM what it never was owed: registered conversations of calls that ended, requested within the span and
+   * without a delivery, oldest first and at most `limit`. Returns how many.
+   */
+  oweMissing(missing: {
+    readonly crm: string;
+    readonly from: Date;
+    readonly to: Date;
+    readonly now: Date;
+    readonly limit: number;
+  }): Promise<number>;
   /** Makes all that wait for a later attempt due now: the CRM answers again. */
   retryNow(crm: string, now: Date): Promise<void>;
   /** A paused CRM is claimed nothing for; `reason` in plain words. */

@@ -224,7 +224,8 @@ const isTalkOnly = (runs: readonly AppRun[]) => runs.length > 0 && runs.every((r
 function announcedOn(channel: ChannelFacts): ChannelFacts['recordings'] {
   return [...channel.recordings, ...channel.apps.filter(isMixMonitor).flatMap(sidesOf)];
 }
-function runsInto(channel: ChannelFacts, path: string): readonly AppRun[] {
+/** The runs of the recorder that wrote this file of the channel; none where only somebody else names the file. */
+export function runsInto(channel: ChannelFacts, path: string): readonly AppRun[] {
   return channel.apps.filter(
     (run) =>
       isMixMonitor(run) &&

@@ -15,6 +15,11 @@ export interface WebUser {
   readonly isActive: boolean;
   readonly createdAt: Date;
 }
+/** A user as administrators see it. */
+export interface ListedWebUser extends WebUser {
+  /** Too many wrong passwords: nobody can sign in as this user until then. Null, or past: not locked. */
+  readonly lockedUntil: Date | null;
+}
 export type WebUserFields = Pick<WebUser, 'name' | 'role' | 'extensions' | 'isActive'> & {
   readonly passwordHash: string;
 };
@@ -44,7 +49,7 @@ export interface AuditEntry {
 
 export interface WebUserStore {
   isEmpty(): Promise<boolean>;
-  list(): Promise<readonly WebUser[]>;
+  list(): Promise<readonly ListedWebUser[]>;
   findByName(name: string): Promise<WebUserAccess | null>;
   /** Null: the name is taken. */
   add(fields: WebUserFields, now: Date): Promise<WebUser | null>;

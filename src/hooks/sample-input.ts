@@ -19,6 +19,7 @@ export function createSampleCall(now: Date): Call {
     startedAt: at(0),
     endedAt: at(15_000),
     isIvr: false,
+    queue: null,
     conversations: [
       {
         uniqueId: `${linkedId}1`,

@@ -16,6 +16,9 @@ export interface CallRow {
   readonly started_at: number;
   readonly ended_at: number | null;
   readonly is_ivr: boolean | number;
+  readonly queue: string | null;
+  readonly queue_joined_at: number | null;
+  readonly queue_left_at: number | null;
 }
 export interface ConversationRow {
   readonly id: number;
@@ -53,6 +56,9 @@ export const callColumns = {
   started_at: 'bigint',
   ended_at: 'bigint',
   is_ivr: 'boolean',
+  queue: 'text',
+  queue_joined_at: 'bigint',
+  queue_left_at: 'bigint',
 } as const satisfies Record<keyof Omit<CallRow, 'id'>, ColumnType>;
 
 export const conversationColumns = {
@@ -98,6 +104,9 @@ export function toCallRow(call: Call): Omit<CallRow, 'id'> {
     started_at: call.startedAt.getTime(),
     ended_at: toTime(call.endedAt),
     is_ivr: call.isIvr,
+    queue: call.queue?.name ?? null,
+    queue_joined_at: toTime(call.queue?.joinedAt ?? null),
+    queue_left_at: toTime(call.queue?.leftAt ?? null),
   };
 }
 
@@ -163,6 +172,10 @@ export function toCall(row: CallRow, linkedIds: readonly string[], conversations
     startedAt: new Date(row.started_at),
     endedAt: toDate(row.ended_at),
     isIvr: Boolean(row.is_ivr),
+    queue:
+      row.queue === null || row.queue_joined_at === null
+        ? null
+        : { name: row.queue, joinedAt: new Date(row.queue_joined_at), leftAt: toDate(row.queue_left_at) },
     conversations: conversations.map(toConversation),
   };
 }

@@ -4,6 +4,7 @@ import type { CallChange, CallStore, Clock, LedgerReader, StoredCall } from '../
 import { callColumns, conversationColumns, toCallRow, toConversationRow } from './call-rows.ts';
 import type { ConversationRow } from './call-rows.ts';
 import type { Database } from './connection.ts';
+import { deliveryColumns, newDelivery } from './delivery-store.ts';
 import { insertRows, overwrite, portions } from './insert-rows.ts';
 import { groupBy, parseEvents, readCalls } from './read-calls.ts';
 
@@ -171,36 +172,22 @@ export function createCallStore(options: {
     const now = clock.now().getTime();
     const rows = changes.flatMap(({ call, owed }) =>
       owed.flatMap((uniqueId) =>
-        crms.map((crm) => ({
-          crm,
-          kind: 'conversation',
-          call_id: ids.get(keyOf(call.source, call.linkedId))!,
-          source: call.source,
-          unique_id: uniqueId,
-          state: 'pending',
-          attempts: 0,
-          due_at: now + settleMs,
-          fence: 0,
-          progress: '{}',
-          created_at: now,
-        })),
+        crms.map((crm) =>
+          newDelivery(
+            {
+              crm,
+              call_id: ids.get(keyOf(call.source, call.linkedId))!,
+              source: call.source,
+              unique_id: uniqueId,
+            },
+            { due_at: now + settleMs, created_at: now },
+          ),
+        ),
       ),
     );
     await insertRows(trx, {
       table: 'deliveries',
-      columns: {
-        crm: 'text',
-        kind: 'text',
-        call_id: 'bigint',
-        source: 'text',
-        unique_id: 'text',
-        state: 'text',
-        attempts: 'integer',
-        due_at: 'bigint',
-        fence: 'integer',
-        progress: 'text',
-        created_at: 'bigint',
-      },
+      columns: deliveryColumns,
       rows,
       onConflict: '(source, unique_id, crm, kind) do nothing',
     });

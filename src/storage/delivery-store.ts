@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { Clock, Delivery, DeliveryKind, DeliveryState, DeliveryStore } from '../core/ports.ts';
 import type { Database } from './connection.ts';
+import { insertRows } from './insert-rows.ts';
 
 /** A row of `deliveries` with the linkedid of its call. */
 export interface DeliveryRow {
@@ -44,9 +45,31 @@ export function toDelivery(row: DeliveryRow): Delivery {
 }
 
 /** How one attempt ended: `lost` when its node died or fell silent, `put_back` when it was not counted. */
-export type AttemptResult = 'delivered' | 'retry' | 'rejected' | 'skipped' | 'lost' | 'put_back' | 'resent';
+export type AttemptResult = 'delivered' | 'retry' | 'rejected' | 'skipped' | 'lost' | 'put_back' | 'resent' | 'closed';
 
 const openStates = ['pending', 'leased'];
+/** Rows written in one transaction, so that calls that are being saved need not wait for long. */
+const portion = 200;
+
+export const deliveryColumns = {
+  crm: 'text',
+  kind: 'text',
+  call_id: 'bigint',
+  source: 'text',
+  unique_id: 'text',
+  state: 'text',
+  attempts: 'integer',
+  due_at: 'bigint',
+  fence: 'integer',
+  progress: 'text',
+  created_at: 'bigint',
+} as const;
+
+/** A debt as it begins. */
+export const newDelivery = (
+  of: { readonly crm: string; readonly call_id: number; readonly source: string; readonly unique_id: string },
+  times: { readonly due_at: number; readonly created_at: number },
+) => ({ ...of, ...times, kind: 'conversation', state: 'pending', attempts: 0, fence: 0, progress: '{}' });
 
 /** A row's id from the text form that the outside sees; null for anything that we did not make. */
 export function toRowId(id: string): number | null {
@@ -110,6 +133,30 @@ export function createDeliveryStore(options: { readonly database: Database; read
     });
   }
   const attempted = knex.raw('attempts + 1');
+
+  /** Back to pending; `states`: only those that still stand so. Returns how many were. */
+  async function resendRows(ids: readonly number[], now: Date, states?: readonly DeliveryState[]): Promise<number> {
+    return knex.transaction(async (trx) => {
+      const query = trx('deliveries').whereIn('id', ids).whereNot('state', 'leased');
+      if (states !== undefined) void query.whereIn('state', states);
+      const rows: { id: number }[] = await query
+        .update({
+          state: 'pending',
+          attempts: 0,
+          due_at: now.getTime(),
+          fence: knex.raw('fence + 1'),
+          node: null,
+          last_error: null,
+          delivered_at: null,
+        })
+        .returning(['id']);
+      await logAttempts(
+        trx,
+        rows.map((row) => ({ id: row.id, node: null, at: now, result: 'resent', reason: null })),
+      );
+      return rows.length;
+    });
+  }
 
   return {
     async claim({ crm, node, limit, leaseMs, now }) {
@@ -250,26 +297,83 @@ export function createDeliveryStore(options: { readonly database: Database; read
     async resend(id, now) {
       const rowId = toRowId(id);
       if (rowId === null) return false;
+      return (await resendRows([rowId], now)) > 0;
+    },
+
+    async resendMatching({ states, crm, kind, from, to, requestedFrom, requestedTo, limit }, now) {
+      let lastId = 0;
+      let count = 0;
+      while (count < limit) {
+        const query = knex('deliveries as d')
+          .whereIn('d.state', states)
+          .where('d.id', '>', lastId)
+          .orderBy('d.id')
+          .limit(Math.min(portion, limit - count));
+        if (crm !== undefined) void query.where('d.crm', crm);
+        if (kind !== undefined) void query.where('d.kind', kind);
+        if (from !== undefined) void query.where('d.created_at', '>=', from.getTime());
+        if (to !== undefined) void query.where('d.created_at', '<', to.getTime());
+        if (requestedFrom !== undefined || requestedTo !== undefined) {
+          void query.join('conversations as v', (on) => on.on('v.source', 'd.source').on('v.unique_id', 'd.unique_id'));
+          if (requestedFrom !== undefined) void query.where('v.requested_at', '>=', requestedFrom.getTime());
+          if (requestedTo !== undefined) void query.where('v.requested_at', '<', requestedTo.getTime());
+        }
+        const ids = await query.pluck<number[]>('d.id');
+        if (ids.length === 0) break;
+        count += await resendRows(ids, now, states);
+        lastId = ids.at(-1)!;
+      }
+      return count;
+    },
+
+    async close(id, reason, now) {
+      const rowId = toRowId(id);
+      if (rowId === null) return false;
       return knex.transaction(async (trx) => {
         const rows: { id: number }[] = await trx('deliveries')
           .where('id', rowId)
-          .whereNot('state', 'leased')
-          .update({
-            state: 'pending',
-            attempts: 0,
-            due_at: now.getTime(),
-            fence: knex.raw('fence + 1'),
-            node: null,
-            last_error: null,
-            delivered_at: null,
-          })
+          .whereIn('state', ['pending', 'rejected'])
+          .update({ state: 'skipped', fence: knex.raw('fence + 1'), node: null, last_error: reason })
           .returning(['id']);
         await logAttempts(
           trx,
-          rows.map((row) => ({ id: row.id, node: null, at: now, result: 'resent', reason: null })),
+          rows.map((row) => ({ id: row.id, node: null, at: now, result: 'closed', reason })),
         );
         return rows.length > 0;
       });
+    },
+
+    async oweMissing({ crm, from, to, now, limit }) {
+      const at = now.getTime();
+      let count = 0;
+      while (count < limit) {
+        const rows: { call_id: number; source: string; unique_id: string }[] = await knex('conversations as v')
+          .join('calls as c', 'c.id', 'v.call_id')
+          .where('v.registered', true)
+          .whereNotNull('v.ended_at')
+          .whereNotNull('c.ended_at')
+          .where('v.requested_at', '>=', from.getTime())
+          .where('v.requested_at', '<', to.getTime())
+          .whereNotExists((owed) =>
+            owed
+              .from('deliveries as d')
+              .select(knex.raw('1'))
+              .whereRaw('d.source = v.source and d.unique_id = v.unique_id')
+              .where({ 'd.crm': crm, 'd.kind': 'conversation' }),
+          )
+          .orderBy(['v.requested_at', 'v.id'])
+          .limit(Math.min(portion, limit - count))
+          .select('v.call_id', 'v.source', 'v.unique_id');
+        if (rows.length === 0) break;
+        await insertRows(knex, {
+          table: 'deliveries',
+          columns: deliveryColumns,
+          rows: rows.map((row) => newDelivery({ crm, ...row }, { due_at: at, created_at: at })),
+          onConflict: '(source, unique_id, crm, kind) do nothing',
+        });
+        count += rows.length;
+      }
+      return count;
     },
 
     async retryNow(crm, now) {

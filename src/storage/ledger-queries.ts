@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import type { Knex } from 'knex';
-import type { Call } from '../core/call.ts';
+import type { Call, CallResult, Direction } from '../core/call.ts';
 import { BadCursor } from '../core/ledger-queries.ts';
 import type {
   CallQuery,
   ConversationQuery,
   DeliveryQuery,
+  LackingQuery,
+  LackingRow,
+  LackingState,
   LedgerQueries,
   Page,
   PageRequest,
@@ -149,13 +152,18 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
     addRange(from, columns.value, query);
     addEqual(from, {
       'v.extension': extension,
-      'v.reason': reason,
+      ...(extension === undefined ? { 'v.reason': reason } : {}),
       'c.source': query.source,
       'c.direction': query.direction,
       'c.client': query.client,
       'c.did': query.did,
       'c.trunk': query.trunk,
+      'c.queue': query.queue,
     });
+    // Hidden from the index of reasons: of one extension's conversations the next that fits is nearer.
+    if (extension !== undefined && reason !== undefined) void from.whereRaw(`coalesce(v.reason, '') = ?`, [reason]);
+    // What the index holds; the number itself only decides between those that end alike.
+    if (query.client !== undefined) addEqual(from, { 'c.client_reversed': reverseDigits(query.client) });
     if (query.clients !== undefined) {
       void from.whereIn('c.client_reversed', query.clients.map(reverseDigits)).whereIn('c.client', query.clients);
     }
@@ -273,6 +281,35 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
       return { items: ids.flatMap((id) => rows.get(id) ?? []).map(toDelivery), nextCursor };
     },
 
+    async listLacking({ crm, states, ...query }: LackingQuery) {
+      const value = columnOf({ requestedAt: 'v.requested_at' }, query);
+      const from = knex('conversations as v')
+        .join('calls as c', 'c.id', 'v.call_id')
+        .leftJoin('deliveries as d', (on) => {
+          // By its call: that index is small and near.
+          on.on('d.call_id', 'v.call_id').on('d.unique_id', 'v.unique_id');
+          on.andOnVal('d.crm', crm).andOnVal('d.kind', 'conversation');
+        })
+        .where('v.registered', true)
+        .whereNotNull('v.ended_at');
+      addRange(from, 'v.requested_at', query);
+      const wanted: string[] = states.flatMap((state) => (state === 'pending' ? ['pending', 'leased'] : [state]));
+      void from.where((some) => {
+        void some.whereRaw(`coalesce(d.state, 'missing') in (${wanted.map(() => '?').join(', ')})`, wanted);
+      });
+      const { ids, nextCursor } = await readKeys(from.clone(), query, { value, id: 'v.id' });
+      const rows: (LackingColumns & { id: number })[] = await from
+        .clone()
+        .whereIn('v.id', ids)
+        .select('v.id', 'v.source', 'c.linked_id', 'v.unique_id', 'c.client', 'c.client_name', 'v.extension')
+        .select('c.direction', 'v.result', 'v.requested_at', 'd.state', {
+          reason: 'd.last_error',
+          delivery_id: 'd.id',
+        });
+      const rowById = new Map(rows.map((row) => [row.id, row]));
+      return { items: ids.flatMap((id) => rowById.get(id) ?? []).map(toLacking), nextCursor };
+    },
+
     async findDelivery(id) {
       const rowId = toRowId(id);
       if (rowId === null) return null;
@@ -298,3 +335,33 @@ export function createLedgerQueries({ reader: knex }: Database): LedgerReports {
     },
   };
 }
+
+interface LackingColumns {
+  readonly source: string;
+  readonly linked_id: string;
+  readonly unique_id: string;
+  readonly client: string | null;
+  readonly client_name: string | null;
+  readonly extension: string | null;
+  readonly direction: string;
+  readonly result: string;
+  readonly requested_at: number;
+  readonly state: string | null;
+  readonly reason: string | null;
+  readonly delivery_id: number | null;
+}
+
+const toLacking = (row: LackingColumns): LackingRow => ({
+  source: row.source,
+  linkedId: row.linked_id,
+  uniqueId: row.unique_id,
+  client: row.client,
+  clientName: row.client_name,
+  extension: row.extension,
+  direction: row.direction as Direction,
+  result: row.result as CallResult,
+  requestedAt: new Date(row.requested_at),
+  state: (row.state === 'leased' ? 'pending' : (row.state ?? 'missing')) as LackingState,
+  reason: row.reason,
+  deliveryId: row.delivery_id === null ? null : String(row.delivery_id),
+});

@@ -56,7 +56,10 @@ export function createWebUserStore({ knex }: Database): WebUserStore {
     },
 
     async list() {
-      return (await knex<UserRow>('web_users').orderBy('name')).map(toUser);
+      return (await knex<UserRow>('web_users').orderBy('name')).map((row) => ({
+        ...toUser(row),
+        lockedUntil: row.locked_until === null ? null : new Date(row.locked_until),
+      }));
     },
 
     async findByName(name) {
@@ -117,6 +120,7 @@ export function createWebUserStore({ knex }: Database): WebUserStore {
     },
 
     async clearFailures(id) {
+      if (!idText.test(id)) return;
       await knex('web_users')
         .where({ id: Number(id) })
         .update({ failures: 0, locked_until: null });

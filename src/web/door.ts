@@ -9,8 +9,8 @@ export interface Door {
   readonly parts: WebParts;
   readonly config: HttpConfig;
   readonly metricsConfig: MetricsConfig;
-  /** Throws 401, 403 or 429 unless the request bears a token with this access. */
-  requireToken(request: FastifyRequest, presented?: string | null): TokenOwner;
+  /** Rejects with 401, 403 or 429 unless the request bears a token with this access. */
+  requireToken(request: FastifyRequest, presented?: string | null): Promise<TokenOwner>;
   /** Who was let in to the API with this request. */
   visitorOf(request: FastifyRequest): Visitor;
 }

@@ -1,11 +1,13 @@
 /** What the web server needs of the rest of the house. All of it is handed in; absent parts answer 404 with the reason. */
+import type { ApiTokenEntry, ApiTokenStore } from '../core/api-tokens.ts';
 import type { Call } from '../core/call.ts';
+import type { CallStory } from '../core/call-story.ts';
 import type { ClickToCall } from '../core/click-to-call.ts';
 import type { ContactBook } from '../core/contact-book.ts';
 import type { CallReports } from '../core/call-reports.ts';
 import type { HookRunQueries } from '../core/hook-runs.ts';
 import type { LedgerQueries } from '../core/ledger-queries.ts';
-import type { Clock, DeliveryStore, Employee, Log, PartStatus } from '../core/ports.ts';
+import type { Clock, CrmUser, DeliveryStore, Employee, Log, PartStatus } from '../core/ports.ts';
 import type { WebUserStore } from '../core/web-users.ts';
 import type { Bundle } from './bundle.ts';
 import type { FirstRun } from './first-run.ts';
@@ -41,6 +43,22 @@ export interface KnownContact {
   readonly company: string | null;
   readonly crm: string;
   readonly url: string | null;
+  /** The name of the employee who is responsible; null: nobody, or nobody of ours. */
+  readonly responsible: string | null;
+}
+
+/** One thing that would be written to a CRM, or why a conversation would not be. */
+export interface DryWrite {
+  readonly crm: string;
+  readonly action: string;
+  readonly [field: string]: unknown;
+}
+
+/** A CRM's users, and who of the house each of them is. */
+export interface CrmAccounts {
+  readonly crm: string;
+  /** Null: the list is not known yet. */
+  readonly users: readonly (CrmUser & { readonly employeeId: string | null })[] | null;
 }
 
 /** What only the web interface needs. */
@@ -53,6 +71,14 @@ export interface InterfaceParts {
   /** In which people read times. */
   readonly timeZone: string;
   staff(): readonly Employee[];
+  accounts(): readonly CrmAccounts[];
+  /** What happened within the call; null: there is no such call, or nothing is known of it. */
+  story(source: string, linkedId: string): Promise<CallStory | null>;
+  /** What would be written of the call to each CRM now. Rejects as CRMs do when one cannot be asked. */
+  dryRun(call: Call, signal: AbortSignal): Promise<readonly DryWrite[]>;
+  readonly apiTokens: ApiTokenStore;
+  /** Those of the configuration, which only it can change. */
+  readonly configuredTokens: readonly Pick<ApiTokenEntry, 'name' | 'access'>[];
   /** From memory: a list of a hundred calls asks a hundred times. */
   contactOf(number: string): KnownContact | null;
   /** Numbers of contacts whose name or company has all these words, as many as a list can be narrowed by. */
@@ -294,7 +320,10 @@ export interface WebParts {
   readonly statusProviders: readonly (() => readonly PartStatus[] | Promise<readonly PartStatus[]>)[];
   readonly metrics: MetricsText | null;
   readonly ledger: LedgerQueries;
-  readonly deliveries: Pick<DeliveryStore, 'resend' | 'pause' | 'resume' | 'paused' | 'counts'>;
+  readonly deliveries: Pick<
+    DeliveryStore,
+    'resend' | 'resendMatching' | 'close' | 'oweMissing' | 'pause' | 'resume' | 'paused' | 'counts'
+  >;
   /** Names of the configured CRMs. */
   readonly crms: readonly string[];
   /** The built-in CRM; null: it is not among the configured ones. */

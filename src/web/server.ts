@@ -28,7 +28,14 @@ import { addSetupRoutes } from './routes/setup.ts';
 import { addStatusRoutes } from './routes/status.ts';
 import { addTaskRoutes } from './routes/tasks.ts';
 import { createSessions, type Sessions } from './sessions.ts';
-import { bearerToken, createGuessCounter, createTokenCheck, type ApiToken, type TokenOwner } from './tokens.ts';
+import {
+  bearerToken,
+  createGuessCounter,
+  createMadeTokenCheck,
+  createTokenCheck,
+  type ApiToken,
+  type TokenOwner,
+} from './tokens.ts';
 import { isOpenTo, type Visitor } from './visitor.ts';
 
 export interface WebServerOptions {
@@ -94,7 +101,7 @@ export function createWebServer({ config, metricsConfig, tokens, parts }: WebSer
     async (api) => {
       api.addHook('onRequest', async (request) => {
         const isChange = request.method !== 'GET' && request.method !== 'HEAD';
-        const visitor = (await signedIn(request, sessions, isChange)) ?? byToken(door.requireToken(request));
+        const visitor = (await signedIn(request, sessions, isChange)) ?? byToken(await door.requireToken(request));
         visitors.set(request, visitor);
         if (!isOpenTo(visitor, request.method, request.routeOptions.url ?? ''))
           throw new WebFault(403, 'not_allowed', 'Your role does not include this.');
@@ -211,9 +218,10 @@ function listenFault(error: NodeJS.ErrnoException, { host, port }: HttpConfig): 
 
 function createTokenDoor(tokens: readonly ApiToken[], parts: WebParts): Door['requireToken'] {
   const ownerOf = createTokenCheck(tokens);
+  const ownerOfMade = createMadeTokenCheck(parts.interface?.apiTokens ?? null, parts.clock);
   const guesses = createGuessCounter(parts.clock);
-  return (request, presented = bearerToken(request)) => {
-    const owner = presented === null ? null : ownerOf(presented);
+  return async (request, presented = bearerToken(request)) => {
+    const owner = presented === null ? null : (ownerOf(presented) ?? (await ownerOfMade(presented)));
     if (owner !== null) return owner;
     if (guesses.isTooMany(request.ip))
       throw new WebFault(429, 'too_many_guesses', 'Too many wrong tokens; wait a minute.');

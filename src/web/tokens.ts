@@ -1,6 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import type { ApiTokenStore } from '../core/api-tokens.ts';
 import type { Clock } from '../core/ports.ts';
 
 export type Access = 'full' | 'read';
@@ -26,6 +27,31 @@ export function createTokenCheck(tokens: readonly ApiToken[]): (presented: strin
     let found: TokenOwner | null = null;
     for (const candidate of known) if (timingSafeEqual(candidate.hash, hash)) found = candidate.owner;
     return found;
+  };
+}
+
+/** A token for a program; its form tells it from those of the configuration. */
+export const makeToken = (): string => `rl_${randomBytes(32).toString('base64url')}`;
+const madeForm = /^rl_[\w-]{43}$/;
+/** How a made token is kept. */
+export const hashToken = (token: string): string => createHash('sha256').update(token, 'utf8').digest('hex');
+
+/** The database need not know each request. */
+const noteUseEveryMs = 60_000;
+
+/** Finds the owner of a token that a person made. */
+export function createMadeTokenCheck(
+  store: ApiTokenStore | null,
+  clock: Clock,
+): (presented: string) => Promise<TokenOwner | null> {
+  return async (presented) => {
+    if (store === null || !madeForm.test(presented)) return null;
+    const entry = await store.find(hashToken(presented));
+    if (entry === null) return null;
+    const now = clock.now();
+    if (entry.usedAt === null || now.getTime() - entry.usedAt.getTime() > noteUseEveryMs)
+      await store.noteUse(entry.id, now);
+    return { name: entry.name, access: entry.access };
   };
 }
 

@@ -81,6 +81,7 @@ export function aCall(call: Partial<Call> = {}): Call {
     startedAt: new Date('2026-11-21T07:32:51.000Z'),
     endedAt: new Date('2026-11-21T07:32:55.000Z'),
     isIvr: false,
+    queue: null,
     ...call,
     conversations,
   };

@@ -41,6 +41,7 @@ export function sampleCall(fields: Partial<Call> = {}): Call {
     startedAt: new Date(startedAt),
     endedAt: new Date(startedAt + 4_200),
     isIvr: false,
+    queue: null,
     conversations: [sampleConversation()],
     ...fields,
   };

@@ -23,6 +23,7 @@ export const answeredCall: Call = {
   startedAt: new Date('2026-11-21T07:32:51Z'),
   endedAt: new Date('2026-11-21T07:32:55Z'),
   isIvr: false,
+  queue: null,
   conversations: [
     {
       uniqueId: '1795246371.3',
@@ -109,6 +110,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     findCall: async (source, linkedId) =>
       source === 'office' && linkedId === answeredCall.linkedId ? answeredCall : null,
     listEvents: async () => [],
+    listLacking: async () => ({ items: [], nextCursor: null }),
     async listConversations(query) {
       asked.conversations.push(query);
       const { conversations, ...call } = answeredCall;
@@ -136,6 +138,9 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
         asked.resent.push(id);
         return true;
       },
+      resendMatching: async () => 0,
+      close: async () => true,
+      oweMissing: async () => 0,
       pause: async (crm, reason) => void paused.set(crm, reason),
       resume: async (crm) => void paused.delete(crm),
       paused: async () => paused,

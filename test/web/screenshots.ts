@@ -1,7 +1,9 @@
 /** Makes a picture of every screen in light, dark and at phone width: `npm run screenshots`, into `tmp/screenshots`. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { adminPassword, makeUsers, runSomeHooks, startSeededService } from './seeded-service.ts';
+import type { Page } from 'playwright-core';
+import { showRecording } from './shown-recording.ts';
+import { adminPassword, makeUsers, runSomeHooks, startSeededService, transferCall } from './seeded-service.ts';
 import { ensureBuilt, openBrowser, signIn } from './browser.ts';
 
 const screens = [
@@ -19,11 +21,67 @@ const screens = [
   'hooks',
   'hooks?hook=process_call_params',
   'health',
+  'staff',
   'people',
   'settings',
   'settings?section=pbx',
   'settings?way=text',
   'setup',
+];
+/** What opens within a screen. */
+const further: readonly { readonly name: string; readonly screen: string; open(page: Page): Promise<void> }[] = [
+  {
+    name: 'calls-held',
+    screen: `calls?call=office/${transferCall}`,
+    async open(page) {
+      await page.locator('.timeline rect.hold').first().waitFor();
+      await page.locator('.dry-run button').first().click();
+      await page.locator('.writes li').first().waitFor();
+    },
+  },
+  {
+    name: 'calls-recording',
+    screen: `calls?call=office/${transferCall}&t=12`,
+    async open(page) {
+      await page.locator('svg.wave').first().waitFor();
+    },
+  },
+  {
+    name: 'completeness-lacking',
+    screen: 'completeness',
+    async open(page) {
+      await page.locator('main button[aria-expanded=false]').first().click();
+      await page.locator('.lacking tr.line').first().waitFor();
+    },
+  },
+  {
+    name: 'contacts-import',
+    screen: 'contacts',
+    async open(page) {
+      await page.locator('.screen-head button').first().click();
+      const buffer = Buffer.from('name,numbers\nAnna,8 916 555-00-01\nBad,none\nIvan,8 916 111-00-02\n');
+      await page.locator('input[type=file]').setInputFiles({ name: 'contacts.csv', mimeType: 'text/csv', buffer });
+      await page.locator('.import-lines tr.line').nth(2).waitFor();
+    },
+  },
+  {
+    name: 'deliveries-close',
+    screen: 'deliveries',
+    async open(page) {
+      await page.locator('tr.line button.plain').first().click();
+      await page.locator('dialog').waitFor();
+    },
+  },
+  {
+    name: 'people-token',
+    screen: 'people',
+    async open(page) {
+      await page.locator('.sheet-head button').click();
+      await page.locator('dialog input[name=name]').fill(`Wallboard ${Date.now()}`);
+      await page.locator('dialog button.primary').click();
+      await page.locator('.once').waitFor();
+    },
+  },
 ];
 const only = process.argv[2];
 const folder = join(process.cwd(), 'tmp', 'screenshots');
@@ -48,6 +106,7 @@ try {
   await makeUsers(service);
   await runSomeHooks(service);
   await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
+  await showRecording(page);
   service.startCall();
   for (const { name, theme, language, viewport } of looks) {
     await page.setViewportSize(viewport);
@@ -78,6 +137,12 @@ try {
         path: join(folder, `${screen.replace(/\?number.*/, '').replace(/\?\w+=/, '-')}-${name}.png`),
         fullPage: name === 'phone' ? false : true,
       });
+    }
+    for (const view of further.filter((one) => only === undefined || one.name.startsWith(only))) {
+      await page.goto(`${service.url}/ui/${view.screen}`);
+      await page.locator('h1').waitFor();
+      await view.open(page);
+      await page.screenshot({ path: join(folder, `${view.name}-${name}.png`), fullPage: view.screen !== 'contacts' });
     }
   }
   console.log(browser.alarms.length === 0 ? `Pictures are in ${folder}` : browser.alarms.join('\n'));

@@ -8,6 +8,11 @@ import { createApp, type App } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Log } from '../../src/core/ports.ts';
 import type { Call, CallResult, Direction } from '../../src/core/call.ts';
+import type { PbxEvent } from '../../src/core/pbx-event.ts';
+import { CallTracker, defaultTrackerSettings } from '../../src/core/tracking/call-tracker.ts';
+import { numberingConfig } from '../../src/numbering/config.ts';
+import { createNumberPlan } from '../../src/numbering/number-plan.ts';
+import { readCapture } from '../../src/pbx/asterisk/capture.ts';
 import type { ShownCall } from '../../src/web/routes/calls.ts';
 import { createCallStore } from '../../src/storage/call-store.ts';
 import { openDatabase, type Database } from '../../src/storage/connection.ts';
@@ -95,7 +100,10 @@ export async function startSeededService(
   const { config } = parseConfig({ file: configFile, text, env });
   const database = await openDatabase(storage);
   await migrateDatabase(database);
+  if (options.hostile === undefined) await seedTransfer(database);
   await seedCalls(database, options.hostile ?? null);
+  // As if it never had been owed.
+  await database.knex('deliveries').where({ unique_id: '1795251386.30' }).delete();
   await database.close();
 
   const origin = { file: configFile, env, cwd: folder, restart: options.restart ?? null };
@@ -231,6 +239,35 @@ async function seedCalls(database: Database, hostile: readonly string[] | null):
       { ...attempt, at: Date.now(), result: 'rejected', reason },
     ]);
   }
+}
+
+/** Its linkedid. */
+export const transferCall = '1795251383.27';
+const transferScenario = new URL('../scenarios/attended-transfer-refer/asterisk-22/ami.log', import.meta.url);
+
+/** A real call, ten minutes ago: held, and passed on to a colleague who was asked before. */
+async function seedTransfer(database: Database): Promise<void> {
+  const clock = { now: () => new Date() };
+  const plan = createNumberPlan(
+    numberingConfig.parse({ country: 'RU', extensions: ['_1XX'], trunks: ['provider'] }),
+    (number) => /^1\d\d$/.test(number),
+  );
+  const store = createCallStore({ database, crms: ['local'], settleMs: 0, clock });
+  const tracker = new CallTracker({
+    store,
+    plan,
+    clock,
+    log: silentLog,
+    watchers: [],
+    screen: () => null,
+    settings: defaultTrackerSettings,
+  });
+  const events: PbxEvent[] = [];
+  const settings = { source: 'office', timeZone: 'Europe/Moscow' };
+  for await (const some of readCapture(fileURLToPath(transferScenario), settings)) events.push(...some);
+  const shift = Date.now() - 600_000 - events[0]!.at;
+  await tracker.accept(events.map((event) => ({ ...event, at: event.at + shift })));
+  await tracker.stop();
 }
 
 /** The n-th call counted back from now: about fifty a day, in working hours. */

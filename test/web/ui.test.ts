@@ -28,6 +28,7 @@ const screens = [
   'dialplan',
   'hooks',
   'health',
+  'staff',
   'people',
   'settings',
   'settings?section=http',

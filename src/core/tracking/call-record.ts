@@ -9,6 +9,7 @@ import { internalParts } from './internal-parts.ts';
 import { outboundParts } from './outbound-parts.ts';
 import { clientNumber, didOf } from './outside-number.ts';
 import type { Part } from './part.ts';
+import { queueOf } from './queue-stay.ts';
 
 /** The record of a call as far as it is known; null while nothing of it is. */
 export function recordCall(state: CallState, plan: NumberPlan): Call | null {
@@ -44,6 +45,7 @@ export function recordCall(state: CallState, plan: NumberPlan): Call | null {
     startedAt: new Date(Math.floor(view.startedAt)),
     endedAt: view.endedAt === null ? null : new Date(Math.floor(view.endedAt)),
     isIvr: view.direction === 'inbound' && !isAmongUs && view.phones.length + view.outsideLegs.length === 0,
+    queue: isAmongUs ? null : queueOf(view),
     conversations,
   };
 }

@@ -72,6 +72,17 @@ export interface ChannelFacts {
   readonly variables: Readonly<Record<string, Said<string>>>;
   /** The uniqueid of the channel that this one picked up. */
   readonly pickedUp: string | null;
+  /** When its phone put the other side on hold and took it back, by time. */
+  readonly holds: readonly { readonly at: number; readonly isHeld: boolean }[];
+  /** When its phone passed the call on, by time. */
+  readonly transfers: readonly TransferMark[];
+}
+
+export interface TransferMark {
+  readonly at: number;
+  readonly kind: 'blind' | 'attended';
+  /** What was dialled; null where the other side was called before. */
+  readonly to: string | null;
 }
 
 /** How much an event is worth: live, then CEL's record, then CDR's whole seconds, then what a resync infers. */
@@ -112,6 +123,8 @@ export function emptyChannel(id: string): ChannelFacts {
     recordings: [],
     variables: {},
     pickedUp: null,
+    holds: [],
+    transfers: [],
   };
 }
 
@@ -250,11 +263,30 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
       return change(named, {
         connectedNumber: say(named.connectedNumber, { value: event.number, at: event.at, rank }, 'earlier'),
       });
+    case 'hold': {
+      const { at, isHeld } = event;
+      const isKnown = named.holds.some((known) => known.at === at && known.isHeld === isHeld);
+      return isKnown ? named : { ...named, holds: insertByTime(named.holds, { at, isHeld }) };
+    }
     case 'blind-transfer':
+      return addTransfer(named, { at: event.at, kind: 'blind', to: event.toExten });
     case 'attended-transfer':
+      return addTransfer(named, { at: event.at, kind: 'attended', to: null });
     case 'call-ended':
       return named;
   }
+}
+
+/** AMI and CEL tell of the same transfer, a moment apart. */
+const sameTransferMs = 2_000;
+function addTransfer(channel: ChannelFacts, mark: TransferMark): ChannelFacts {
+  const known = channel.transfers.find(
+    (other) => other.kind === mark.kind && Math.abs(other.at - mark.at) < sameTransferMs,
+  );
+  if (known === undefined) return { ...channel, transfers: insertByTime(channel.transfers, mark) };
+  if (known.at <= mark.at) return channel;
+  const rest = channel.transfers.filter((other) => other !== known);
+  return { ...channel, transfers: insertByTime(rest, mark) };
 }
 
 function setVariable(
@@ -324,6 +356,8 @@ export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelF
     apps: byName.apps.reduce((apps, run) => insertByTime(apps, run), byId.apps),
     recordings: byName.recordings.reduce(addRecording, byId.recordings),
     variables: { ...byName.variables, ...byId.variables },
+    holds: byName.holds.reduce((holds, mark) => insertByTime(holds, mark), byId.holds),
+    transfers: byName.transfers.reduce((marks, mark) => insertByTime(marks, mark), byId.transfers),
   };
 }
 

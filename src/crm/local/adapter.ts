@@ -70,6 +70,7 @@ export function createLocalCrm(parts: LocalCrmParts): LocalCrm {
     listContacts: (query) => withFaults(() => contacts.list(query)),
     contact: (id) => withFaults(() => contacts.read(id)),
     addContact: (fields) => withFaults(() => contacts.add(fields)),
+    checkContact: (fields) => withFaults(() => contacts.check(fields)),
     editContact: (id, change) => withFaults(() => contacts.edit(id, change)),
     deleteContact: (id) => withFaults(() => contacts.delete(id)),
     listLeads: (query) => withFaults(() => leads.list(query)),

@@ -116,6 +116,11 @@ export class ContactStore {
     return (await this.read(String(rowId)))!;
   }
 
+  /** Rejects as `add` would. */
+  async check(fields: ContactFields): Promise<void> {
+    await this.#toRow(this.#db, fields);
+  }
+
   /** Null: there is no such contact. `addedNumber` joins the numbers, `numbers` replaces them. */
   async edit(id: string, change: Partial<ContactFields> & { addedNumber?: string }): Promise<Contact | null> {
     const rowId = toRowId(id);

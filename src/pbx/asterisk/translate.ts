@@ -207,6 +207,12 @@ const translations: Readonly<Record<string, TranslateEvent | undefined>> = Objec
     if (state === channelState.up) events.push({ ...headOf(m, moment), type: 'answered' });
     else if (state === channelState.ringing) events.push({ ...headOf(m, moment), type: 'ringing' });
   },
+  Hold(m, moment, events) {
+    events.push({ ...headOf(m, moment), type: 'hold', isHeld: true });
+  },
+  Unhold(m, moment, events) {
+    events.push({ ...headOf(m, moment), type: 'hold', isHeld: false });
+  },
   NewConnectedLine(m, moment, events) {
     events.push({
       ...headOf(m, moment),

@@ -12,17 +12,17 @@ export function addCallerIdRoute(app: FastifyInstance, door: Door): void {
   const { config, parts } = door;
   const isAllowedAddress = createAddressCheck(config.allowedCidAddresses);
 
-  function admit(request: FastifyRequest): void {
+  async function admit(request: FastifyRequest): Promise<void> {
     if (isFromLoopback(request) || isAllowedAddress(request)) return;
     // Lookup sources of PBXes cannot set headers.
     const { token } = request.query as { token?: unknown };
-    door.requireToken(request, bearerToken(request) ?? (typeof token === 'string' ? token : null));
+    await door.requireToken(request, bearerToken(request) ?? (typeof token === 'string' ? token : null));
   }
 
   app.get<{ Params: { number: string } }>('/cid/:number', async (request, reply) => {
     reply.type('text/plain; charset=utf-8');
     try {
-      admit(request);
+      await admit(request);
     } catch (error) {
       if (error instanceof WebFault) return reply.code(error.status).send('');
       throw error;

@@ -7,8 +7,9 @@ import type { Delivery } from '../../core/ports.ts';
 import { createCsvLine, csvHead } from '../calls-csv.ts';
 import { notFound, parseInput } from '../fault.ts';
 import { listOf, moment, pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
+import type { ConversationStory } from '../../core/call-story.ts';
 import type { Door } from '../door.ts';
-import type { KnownContact } from '../ports.ts';
+import type { DryWrite, KnownContact } from '../ports.ts';
 import { showTo, type Visitor } from '../visitor.ts';
 import { deliveryStates, showDelivery } from './deliveries.ts';
 
@@ -41,6 +42,7 @@ const callQuery = z.strictObject({
   name: shortText.optional(),
   did: shortText.optional(),
   trunk: shortText.optional(),
+  queue: shortText.optional(),
   open: truth.optional(),
   /** The last digits of the client's number. */
   number: z.string().regex(/\d/, 'must contain digits').max(64).optional(),
@@ -59,6 +61,8 @@ const callIdentity = z.strictObject({ source: shortText, linkedId: shortText });
 
 /** More rows than this no spreadsheet takes. */
 const csvLimit = 1_000_000;
+/** How long a person waits for the CRMs to be looked into. */
+const dryRunMs = 10_000;
 
 /** A row of the list; `contact` is what the CRMs' mirrors know of the number. */
 export interface ListedCall extends Call {
@@ -66,7 +70,14 @@ export interface ListedCall extends Call {
 }
 /** One call with what became of it in each CRM. */
 export interface ShownCall extends ListedCall {
-  readonly conversations: readonly (Conversation & { readonly deliveries: readonly Omit<Delivery, 'fence'>[] })[];
+  readonly conversations: readonly (Conversation & {
+    readonly deliveries: readonly Omit<Delivery, 'fence'>[];
+    /** Null: only the conversation's own times are known. */
+    readonly story: ConversationStory | null;
+  })[];
+}
+export interface DryRunAnswer {
+  readonly items: readonly DryWrite[];
 }
 
 /** The ledger: calls, one call with what became of it, its raw events, and conversations across calls. */
@@ -128,13 +139,24 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
       deliveries.push(...page.items);
       after = page.nextCursor;
     } while (after !== null);
+    const story = await own?.story(source, linkedId);
     return {
       ...withContact(call),
       conversations: call.conversations.map((conversation) => ({
         ...conversation,
+        story: story?.conversations.find(({ uniqueId }) => uniqueId === conversation.uniqueId) ?? null,
         deliveries: deliveries.filter(({ uniqueId }) => uniqueId === conversation.uniqueId).map(showDelivery),
       })),
     };
+  });
+
+  // Reads the CRMs and changes nothing, but takes their time: not for programs that only look.
+  api.post('/calls/:source/:linkedId/dry-run', async (request): Promise<DryRunAnswer> => {
+    const { source, linkedId } = parseInput(callIdentity, request.params);
+    if (own === undefined) throw notFound('dry run');
+    const call = await ledger.findCall(source, linkedId);
+    if (call === null) throw notFound('call');
+    return { items: await own.dryRun(call, AbortSignal.timeout(dryRunMs)) };
   });
 
   api.get('/calls/:source/:linkedId/events', async (request) => {

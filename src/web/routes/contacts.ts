@@ -1,10 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { callNoteSortColumns, contactSortColumns, type ContactFields } from '../../core/contact-book.ts';
+import { Readable } from 'node:stream';
 import type { Contact } from '../../core/ports.ts';
+import { contactCsvLine, contactsCsvHead, readContactsCsv } from '../contacts-csv.ts';
+import { importContacts } from '../contacts-import.ts';
 import { requireContactBook } from '../contact-book-door.ts';
-import { notFound, parseInput } from '../fault.ts';
-import { pageQuery, pageRequest, shortText, typedNumber } from '../query.ts';
+import type { Page } from '../../core/ledger-queries.ts';
+import { notFound, parseInput, WebFault } from '../fault.ts';
+import { pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
 import type { Door } from '../door.ts';
 
 const contactQuery = z.strictObject({
@@ -34,12 +38,17 @@ const newContact = z
     message: 'a contact needs a name or a company',
   });
 const contactChange = z.strictObject(contactFields).partial();
+const importQuery = z.strictObject({ dryRun: truth.default(false) });
+/** Some hundred thousand contacts. */
+const fileLimitBytes = 32 * 1024 * 1024;
 const identity = z.strictObject({ id: shortText });
 const callNoteQuery = z.strictObject({
   ...pageQuery(callNoteSortColumns, 'desc'),
   contactId: shortText.optional(),
   userId: shortText.optional(),
 });
+
+const byName = { sort: 'name', order: 'asc', limit: 500 } as const;
 
 /** The built-in CRM's contacts and their history of calls. */
 export function addContactRoutes(api: FastifyInstance, { parts }: Door): void {
@@ -56,6 +65,37 @@ export function addContactRoutes(api: FastifyInstance, { parts }: Door): void {
     // The search finds numbers by any part of them.
     const fits = (contact: Contact) => normal === null || contact.numbers.includes(normal);
     return { ...page, items: page.items.filter(fits) };
+  });
+
+  // All pages, one after the other: neither the memory nor the database is asked for everything at once.
+  api.get('/contacts.csv', async (_request, reply) => {
+    async function* lines(): AsyncGenerator<string> {
+      yield contactsCsvHead();
+      let after: string | null = null;
+      do {
+        const page: Page<Contact> = await book().listContacts({ ...byName, after, text: '' });
+        yield page.items.map(contactCsvLine).join('');
+        after = page.nextCursor;
+      } while (after !== null);
+    }
+    book();
+    reply.header('content-type', 'text/csv; charset=utf-8');
+    reply.header('content-disposition', 'attachment; filename="contacts.csv"');
+    return reply.send(Readable.from(lines()));
+  });
+
+  api.addContentTypeParser(
+    ['text/csv', 'application/vnd.ms-excel'],
+    { parseAs: 'buffer', bodyLimit: fileLimitBytes },
+    (_request, body, done) => done(null, body),
+  );
+  api.post('/contacts/import', { bodyLimit: fileLimitBytes }, async (request) => {
+    const { dryRun: isDry } = parseInput(importQuery, request.query);
+    if (!Buffer.isBuffer(request.body)) throw new WebFault(415, 'bad_request', 'Send the file as text/csv.');
+    // Silence while a long file is read is no dead connection.
+    request.raw.socket.setTimeout(0);
+    const importing = { book: book(), schema: newContact, toClientNumber: parts.toClientNumber };
+    return importContacts(readContactsCsv(request.body), importing, { isDry });
   });
 
   api.get('/contacts/:id', async (request) => {

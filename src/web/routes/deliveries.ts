@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { deliverySortColumns } from '../../core/ledger-queries.ts';
 import type { Delivery, DeliveryKind, DeliveryState } from '../../core/ports.ts';
 import { notFound, parseInput, WebFault } from '../fault.ts';
-import { listOf, moment, pageQuery, pageRequest, shortText } from '../query.ts';
+import { bodyMoment, listOf, moment, pageQuery, pageRequest, shortText } from '../query.ts';
 import type { Door } from '../door.ts';
 
 export const deliveryStates = [
@@ -30,13 +30,27 @@ const deliveryIdentity = z.strictObject({ id: shortText });
 const crmIdentity = z.strictObject({ crm: shortText });
 const pauseBody = z.strictObject({ reason: z.string().trim().min(1).max(500).default('paused by a person') });
 
+const rejectBody = z.strictObject({ note: z.string().trim().min(1, 'must say why').max(500) });
+const resendBody = z.strictObject({
+  state: z
+    .array(z.enum(['rejected', 'skipped', 'delivered'], 'must be rejected, skipped or delivered'))
+    .min(1)
+    .max(3),
+  crm: shortText.optional(),
+  kind: z.enum(kinds, `must be one of ${kinds.join(', ')}`).optional(),
+  from: bodyMoment.optional(),
+  to: bodyMoment.optional(),
+});
+/** More at once would keep the database from calls; the rest comes with the next time. */
+export const resendLimit = 10_000;
+
 /** A delivery as people see it: the fence is between nodes. */
 export function showDelivery({ fence: _fence, ...shown }: Delivery): Omit<Delivery, 'fence'> {
   return shown;
 }
 
 /** What is owed to the CRMs: looking, sending again, pausing and resuming a CRM. */
-export function addDeliveryRoutes(api: FastifyInstance, { parts }: Door): void {
+export function addDeliveryRoutes(api: FastifyInstance, { parts, visitorOf }: Door): void {
   const { ledger, deliveries, crms, clock } = parts;
 
   api.get('/deliveries', async (request) => {
@@ -61,6 +75,24 @@ export function addDeliveryRoutes(api: FastifyInstance, { parts }: Door): void {
     }
     const again = await ledger.findDelivery(id);
     return showDelivery(again ?? delivery);
+  });
+
+  api.post('/deliveries/:id/reject', async (request) => {
+    const { id } = parseInput(deliveryIdentity, request.params);
+    const { note } = parseInput(rejectBody, request.body);
+    if ((await ledger.findDelivery(id)) === null) throw notFound('delivery');
+    const { name } = visitorOf(request);
+    if (!(await deliveries.close(id, `${name}: ${note}`, clock.now()))) {
+      throw new WebFault(409, 'not_now', 'This delivery is under way, or done.');
+    }
+    return showDelivery((await ledger.findDelivery(id))!);
+  });
+
+  api.post('/deliveries/resend', async (request) => {
+    const { state, crm, ...rest } = parseInput(resendBody, request.body);
+    if (crm !== undefined) requireCrm(crm);
+    const filter = { ...rest, ...(crm === undefined ? {} : { crm }), states: state, limit: resendLimit };
+    return { resent: await deliveries.resendMatching(filter, clock.now()) };
   });
 
   api.get('/crms', async () => {
@@ -93,7 +125,10 @@ export function addDeliveryRoutes(api: FastifyInstance, { parts }: Door): void {
   });
 
   function knownCrm(params: unknown): string {
-    const { crm } = parseInput(crmIdentity, params);
+    return requireCrm(parseInput(crmIdentity, params).crm);
+  }
+
+  function requireCrm(crm: string): string {
     if (crms.includes(crm)) return crm;
     throw new WebFault(404, 'not_found', `There is no CRM '${crm}'; configured: ${crms.join(', ') || 'none'}.`);
   }

@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { ApiTokenEntry } from '../../core/api-tokens.ts';
 import { LastAdmin, webRoles, type WebUser } from '../../core/web-users.ts';
 import { notFound, parseInput, WebFault } from '../fault.ts';
 import type { Door } from '../door.ts';
 import type { InterfaceParts, WebParts } from '../ports.ts';
 import { shortText } from '../query.ts';
 import type { Sessions } from '../sessions.ts';
-import { createGuessCounter } from '../tokens.ts';
+import { createGuessCounter, hashToken, makeToken } from '../tokens.ts';
 
 const name = z
   .string()
@@ -25,11 +26,14 @@ const newUser = z.strictObject({
   extensions: extensions.default([]),
 });
 const userChange = z.strictObject({ password, role: z.enum(webRoles), extensions, isActive: z.boolean() }).partial();
+const newToken = z.strictObject({ name: z.string().trim().min(1).max(64), access: z.enum(['full', 'read']) });
 const identity = z.strictObject({ id: shortText });
 const auditQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(500).default(100),
   after: z.string().max(20).optional(),
 });
+
+export type MadeToken = ApiTokenEntry & { readonly token: string };
 
 /** What the page knows about who looks at it. */
 export interface SessionAnswer {
@@ -172,6 +176,34 @@ export function addPeopleRoutes(
       if (error instanceof LastAdmin) throw new WebFault(409, 'last_admin', error.message);
       throw error;
     }
+  });
+
+  api.post('/web-users/:id/unlock', async (request, reply) => {
+    const { id } = parseInput(identity, request.params);
+    if (!(await users.list()).some((user) => user.id === id)) throw notFound('user');
+    await users.clearFailures(id);
+    return reply.code(204).send();
+  });
+
+  api.get('/api-tokens', async () => ({ items: await own.apiTokens.list(), configured: own.configuredTokens }));
+
+  // Told this once: only its hash is kept.
+  api.post('/api-tokens', async (request, reply): Promise<MadeToken> => {
+    const given = parseInput(newToken, request.body);
+    const token = makeToken();
+    const tokenHash = hashToken(token);
+    const madeBy = door.visitorOf(request).name;
+    const isTaken = own.configuredTokens.some((one) => one.name === given.name);
+    const made = isTaken ? null : await own.apiTokens.add({ ...given, madeBy, tokenHash }, parts.clock.now());
+    if (made === null) throw new WebFault(409, 'taken', 'There is a token of this name already.');
+    reply.code(201);
+    return { ...made, token };
+  });
+
+  api.delete('/api-tokens/:id', async (request, reply) => {
+    const { id } = parseInput(identity, request.params);
+    if (!(await own.apiTokens.revoke(id, parts.clock.now()))) throw notFound('token');
+    return reply.code(204).send();
   });
 
   api.get('/audit', async (request) => {

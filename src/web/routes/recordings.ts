@@ -189,7 +189,15 @@ export function addRecordingRoutes(api: FastifyInstance, { parts, visitorOf }: D
     const all = await open().ofCall(source, linkedId);
     const visitor = visitorOf(request);
     const call = visitor.extensions === null ? null : await parts.ledger.findCall(source, linkedId);
-    return { items: recordingsFor(visitor, call, all).map((one) => show(one, open())) };
+    const items = recordingsFor(visitor, call, all);
+    const isStereo = items.some(({ peaks }) => peaks?.length === 2);
+    const story = isStereo ? await parts.interface?.story(source, linkedId) : null;
+    return {
+      items: items.map((one) => ({
+        ...show(one, open()),
+        left: one.peaks?.length === 2 ? (story?.sides.find(({ path }) => isSamePath(path, one))?.left ?? null) : null,
+      })),
+    };
   });
 
   // For the audit log: the sound itself comes by a link that names nobody.
@@ -202,7 +210,14 @@ export function addRecordingRoutes(api: FastifyInstance, { parts, visitorOf }: D
     const { id } = parseInput(recordingIdentity, request.params);
     const recording = await open().find(id);
     if (recording === null) throw notFound('recording');
-    return { ...show(recording, open()), peaks: recording.peaks, plays: await open().plays(id) };
+    const visitor = visitorOf(request);
+    if (visitor.extensions !== null) {
+      const call = await parts.ledger.findCall(recording.source, recording.linkedId);
+      if (recordingsFor(visitor, call, [recording]).length === 0) throw notFound('recording');
+    }
+    // Who else listened is between those who listened and those who answer for it.
+    const plays = visitor.role === 'admin' ? { plays: await open().plays(id) } : {};
+    return { ...show(recording, open()), peaks: recording.peaks, ...plays };
   });
 
   api.post('/recordings/:id/revoke', async (request) => {
@@ -217,6 +232,10 @@ export function addRecordingRoutes(api: FastifyInstance, { parts, visitorOf }: D
     return open().forgetNumber(parts.toClientNumber(number) ?? number);
   });
 }
+
+const isSamePath = (path: string, { announcedPath }: Recording) =>
+  announcedPath !== '' &&
+  (announcedPath === path || announcedPath.endsWith(`/${path}`) || path.endsWith(`/${announcedPath}`));
 
 /** Without the paths of this machine. */
 function show(recording: Recording, recordings: RecordingDoor): object {

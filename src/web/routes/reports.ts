@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { MissedClient } from '../../core/call-reports.ts';
+import { lackingSortColumns, lackingStates, type LackingRow } from '../../core/ledger-queries.ts';
+import type { Employee } from '../../core/ports.ts';
 import type { Door } from '../door.ts';
 import { toClickFault } from '../click-fault.ts';
 import { notFound, parseInput, WebFault } from '../fault.ts';
-import type { InterfaceParts, KnownContact } from '../ports.ts';
+import type { CrmAccounts, InterfaceParts, KnownContact } from '../ports.ts';
 import type { Visitor } from '../visitor.ts';
 import { collectStatus } from './status.ts';
-import { moment } from '../query.ts';
+import { bodyMoment, listOf, moment, pageQuery, pageRequest } from '../query.ts';
+import { resendLimit } from './deliveries.ts';
 
 const longestMs = 400 * 86_400_000;
 const period = { from: moment, to: moment };
@@ -23,6 +26,37 @@ const completenessQuery = z.strictObject({
   offset: z.coerce.number().int().min(-840).max(840).default(0),
 });
 
+const lackingQuery = z.strictObject({
+  ...pageQuery(lackingSortColumns, 'desc'),
+  ...period,
+  crm: z.string().min(1).max(200),
+  state: listOf(lackingStates).default(['missing', 'rejected']),
+});
+const repairable = ['missing', 'rejected', 'skipped'] as const;
+const repairBody = z.strictObject({
+  from: bodyMoment,
+  to: bodyMoment,
+  crm: z.string().min(1).max(200),
+  state: z
+    .array(z.enum(repairable, `must be of ${repairable.join(', ')}`))
+    .min(1)
+    .max(3),
+});
+/** Extensions that calls named within this are in use. */
+const seenMs = 30 * 86_400_000;
+
+export type LackingAnswerRow = LackingRow & { readonly contact: KnownContact | null };
+export interface RepairAnswer {
+  /** Never owed before, and owed now. */
+  readonly owed: number;
+  readonly resent: number;
+}
+export interface AccountsAnswer {
+  readonly employees: readonly Pick<Employee, 'id' | 'name' | 'extensions' | 'email' | 'isActive'>[];
+  readonly crms: readonly CrmAccounts[];
+  /** Extensions of the last thirty days' calls that nobody has. */
+  readonly strangers: readonly string[];
+}
 export type MissedRow = MissedClient & { readonly contact: KnownContact | null };
 
 /** Figures and lists over a period, and the looks at the installation that take a while. */
@@ -85,6 +119,58 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
     const dayOffsetMs = offset * 60_000;
     return {
       items: await reports.completeness({ ...within(rest), extensions: null, crms: door.parts.crms, dayOffsetMs }),
+    };
+  });
+
+  api.get('/completeness/lacking', async (request) => {
+    const { sort, limit, after, crm, state, ...rest } = parseInput(lackingQuery, request.query);
+    const asked = { ...pageRequest<'requestedAt'>({ sort, limit, after }), crm: requireCrm(crm), states: state };
+    const page = await door.parts.ledger.listLacking({ ...asked, ...within(rest) });
+    const withContact = (row: LackingRow): LackingAnswerRow => ({
+      ...row,
+      contact: row.client === null ? null : contactOf(row.client),
+    });
+    return { ...page, items: page.items.map(withContact) };
+  });
+
+  // Owes what never was owed, and sends again what was refused.
+  api.post('/completeness/repair', async (request): Promise<RepairAnswer> => {
+    const { crm, state, ...rest } = parseInput(repairBody, request.body);
+    const { from, to } = within(rest);
+    const { deliveries, clock } = door.parts;
+    const now = clock.now();
+    const limit = resendLimit;
+    const owed = state.includes('missing')
+      ? await deliveries.oweMissing({ crm: requireCrm(crm), from, to, now, limit })
+      : 0;
+    const states = state.filter((one) => one !== 'missing');
+    const again = { crm, states, kind: 'conversation', requestedFrom: from, requestedTo: to, limit } as const;
+    const resent = states.length === 0 ? 0 : await deliveries.resendMatching(again, now);
+    return { owed, resent };
+  });
+
+  function requireCrm(crm: string): string {
+    const { crms } = door.parts;
+    if (crms.includes(crm)) return crm;
+    throw new WebFault(404, 'not_found', `There is no CRM '${crm}'; configured: ${crms.join(', ') || 'none'}.`);
+  }
+
+  // Who is who: people of the house, their extensions, and their accounts in each CRM.
+  api.get('/accounts', async (): Promise<AccountsAnswer> => {
+    const to = door.parts.clock.now();
+    const seen = await reports.extensionsSeen({ from: new Date(to.getTime() - seenMs), to });
+    const employees = own.staff();
+    const known = new Set(employees.flatMap(({ extensions, isActive }) => (isActive ? extensions : [])));
+    return {
+      employees: employees.map(({ id, name, extensions, email, isActive }) => ({
+        id,
+        name,
+        extensions,
+        email,
+        isActive,
+      })),
+      crms: own.accounts(),
+      strangers: seen.filter((extension) => !known.has(extension)),
     };
   });
 

@@ -21,21 +21,21 @@ export function addStatusRoutes(app: FastifyInstance, door: Door): void {
     const lines = await collectStatus(parts);
     const health = worst(lines.map((line) => line.health));
     reply.code(health === 'error' ? 503 : 200);
-    return mayLookInside(request, door) ? { status: health, parts: lines } : { status: health };
+    return (await mayLookInside(request, door)) ? { status: health, parts: lines } : { status: health };
   });
 
   app.get('/metrics', async (request, reply) => {
     if (parts.metrics === null || !metricsConfig.enabled)
       throw new WebFault(404, 'not_found', 'Metrics are switched off.');
-    if (!metricsConfig.public && !isFromLoopback(request)) door.requireToken(request);
+    if (!metricsConfig.public && !isFromLoopback(request)) await door.requireToken(request);
     return reply.header('content-type', parts.metrics.contentType).send(await parts.metrics.text());
   });
 }
 
 /** A wrong token is an error; no token only shows less. */
-function mayLookInside(request: FastifyRequest, door: Door): boolean {
+async function mayLookInside(request: FastifyRequest, door: Door): Promise<boolean> {
   if (bearerToken(request) === null) return isFromLoopback(request);
-  door.requireToken(request);
+  await door.requireToken(request);
   return true;
 }
 

@@ -32,24 +32,27 @@ interface Ask {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly query?: Query;
   readonly body?: unknown;
+  /** Sent as it is, in place of a body. */
+  readonly file?: Blob;
   readonly signal?: AbortSignal;
 }
 
 /** Asks `/api/v1/<path>`; parts of the path are to be encoded by the caller. Rejects with `ApiFault`. */
 export async function ask<Answer>(
   path: string,
-  { method = 'GET', query = {}, body, signal }: Ask = {},
+  { method = 'GET', query = {}, body, file, signal }: Ask = {},
 ): Promise<Wire<Answer>> {
   const headers: Record<string, string> = { accept: 'application/json' };
   const csrfToken = session.value?.csrfToken;
   if (method !== 'GET' && csrfToken) headers['x-csrf-token'] = csrfToken;
   if (body !== undefined) headers['content-type'] = 'application/json';
+  if (file !== undefined) headers['content-type'] = 'text/csv';
   let response: Response;
   try {
     response = await fetch(`/api/v1/${path}${queryText(query)}`, {
       method,
       headers,
-      body: body === undefined ? null : JSON.stringify(body),
+      body: file ?? (body === undefined ? null : JSON.stringify(body)),
       signal: signal ?? null,
       credentials: 'same-origin',
     });

@@ -1,5 +1,6 @@
 import { render } from 'preact';
 import './styles/page.css';
+import './styles/ledger.css';
 import { loadSession } from './api.ts';
 import { useLanguage } from './i18n/words.ts';
 import { keepPreferences, language } from './preferences.ts';

@@ -102,6 +102,7 @@ const groups: readonly Group[] = [
         roles: admins,
         load: async () => (await import('./screens/health.tsx')).HealthScreen,
       },
+      { name: 'staff', icon: 'person', roles: admins, load: async () => (await import('./screens/staff.tsx')).Staff },
       { name: 'people', icon: 'key', roles: admins, load: async () => (await import('./screens/people.tsx')).People },
       {
         name: 'settings',

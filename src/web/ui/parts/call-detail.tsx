@@ -11,6 +11,8 @@ import { addressOf } from '../router.ts';
 import { isAdmin } from '../session.ts';
 import type { Wire } from '../wire.ts';
 import { Badge } from './badge.tsx';
+import { CloseDelivery } from './close-delivery.tsx';
+import { DryRun } from './dry-run.tsx';
 import { HookRuns, useHookRuns } from './hook-runs.tsx';
 import { Await, useLoaded } from './loading.tsx';
 import { tell, tellFault } from './notices.tsx';
@@ -34,6 +36,7 @@ export function CallDetail({ source, linkedId }: { readonly source: string; read
               showMoment(call.startedAt),
               call.did && t('call.did', { did: call.did }),
               call.trunk && t('call.trunk', { trunk: call.trunk }),
+              call.queue && t('call.queue', { queue: call.queue.name }),
               call.source,
               call.linkedId,
             ]
@@ -60,7 +63,8 @@ export function CallDetail({ source, linkedId }: { readonly source: string; read
             </section>
           ))}
           <HookRuns loaded={runs} of={(run) => !call.conversations.some(({ uniqueId }) => uniqueId === run.uniqueId)} />
-          <Recordings path={path} />
+          <Recordings path={path} call={`${source}/${linkedId}`} />
+          {isAdmin() && <DryRun path={path} />}
           {isAdmin() && <Events path={path} />}
         </>
       )}
@@ -128,6 +132,7 @@ function OneDelivery({ delivery, reload }: { readonly delivery: ShownDelivery; r
         {tCount('delivery.attempts', delivery.attempts)}
       </button>
       <SendAgain delivery={delivery} onSent={reload} />
+      <CloseDelivery delivery={delivery} onClosed={reload} />
       {isOpen && (
         <div class="more">
           <Attempts id={delivery.id} progress={delivery.progress} />

@@ -6,6 +6,8 @@ import { explain } from './notices.tsx';
 
 interface FormDialogProps {
   readonly title: string;
+  /** The word on the button; without it: save. */
+  readonly submit?: string;
   readonly onClose: () => void;
   /** Rejects with what is shown; resolved, the dialog closes. */
   readonly onSubmit: (values: Readonly<Record<string, string>>) => Promise<unknown>;
@@ -13,7 +15,7 @@ interface FormDialogProps {
 }
 
 /** A form over the page; Escape closes it, the browser keeps the focus inside. */
-export function FormDialog({ title, onClose, onSubmit, children }: FormDialogProps) {
+export function FormDialog({ title, submit: submitWord, onClose, onSubmit, children }: FormDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [fault, setFault] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
@@ -46,7 +48,7 @@ export function FormDialog({ title, onClose, onSubmit, children }: FormDialogPro
             {t('action.cancel')}
           </button>
           <button class="primary" disabled={isBusy}>
-            {t('action.save')}
+            {submitWord ?? t('action.save')}
           </button>
         </div>
       </form>

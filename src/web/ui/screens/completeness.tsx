@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks';
 import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
 import { offsetMinutes, showCount, showDay } from '../format.ts';
@@ -6,13 +7,19 @@ import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
+import { Lacking } from '../parts/lacking.tsx';
+import { loadStaff } from '../parts/staff.ts';
 import { addressOf } from '../router.ts';
 
 const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;
 
+const keyOf = ({ day, crm }: { readonly day: string; readonly crm: string }) => `${day} ${crm}`;
+
 /** Day by day: what the PBX had, and what each CRM has of it. */
 export function Completeness() {
   const { filters, set } = useFilters('completeness');
+  const [opened, setOpened] = useState<string | null>(null);
+  useEffect(loadStaff, []);
   const period = periodOf(filters, 14);
   const query = { ...period.query, offset: offsetMinutes(new Date(period.query.from)) };
   const loaded = useLoaded(JSON.stringify(query), (signal) =>
@@ -25,61 +32,83 @@ export function Completeness() {
         <PeriodFields period={period} set={set} />
       </FilterBar>
       <Await loaded={loaded}>
-        {({ items }) => (
-          <div class="sheet scroll" tabIndex={0} role="region" aria-label={t('screen.completeness')}>
-            {items.length === 0 ? (
-              <Empty>{t('completeness.none')}</Empty>
-            ) : (
-              <table>
-                <thead>
-                  <tr>
-                    <th>{t('column.day')}</th>
-                    <th>{t('filter.crm')}</th>
-                    {figures.map((figure) => (
-                      <th key={figure} class="right">
-                        {t(`completeness.${figure}`)}
-                      </th>
-                    ))}
-                    <th>{t('completeness.state')}</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map((line) => {
-                    const lacking = line.rejected + line.missing;
-                    return (
-                      <tr class="line" key={line.day + line.crm}>
-                        <td class="number">{showDay(line.day)}</td>
-                        <td>{line.crm}</td>
+        {({ items }) => {
+          const line = items.find((one) => keyOf(one) === opened);
+          return (
+            <>
+              <div class="sheet scroll" tabIndex={0} role="region" aria-label={t('screen.completeness')}>
+                {items.length === 0 ? (
+                  <Empty>{t('completeness.none')}</Empty>
+                ) : (
+                  <table>
+                    <thead>
+                      <tr>
+                        <th>{t('column.day')}</th>
+                        <th>{t('filter.crm')}</th>
                         {figures.map((figure) => (
-                          <td key={figure} class="right number">
-                            {figure === 'rejected' && line.rejected > 0 ? (
-                              <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
-                                {showCount(line.rejected)}
-                              </a>
-                            ) : line[figure] === 0 ? (
-                              <span class="quiet">0</span>
-                            ) : (
-                              showCount(line[figure])
-                            )}
-                          </td>
+                          <th key={figure} class="right">
+                            {t(`completeness.${figure}`)}
+                          </th>
                         ))}
-                        <td>
-                          {lacking > 0 ? (
-                            <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
-                          ) : line.pending > 0 ? (
-                            <span class="badge warn">{t('completeness.underWay')}</span>
-                          ) : (
-                            <span class="badge good">{t('completeness.whole')}</span>
-                          )}
-                        </td>
+                        <th>{t('completeness.state')}</th>
+                        <th>
+                          <span class="sr">{t('column.actions')}</span>
+                        </th>
                       </tr>
-                    );
-                  })}
-                </tbody>
-              </table>
-            )}
-          </div>
-        )}
+                    </thead>
+                    <tbody>
+                      {items.map((line) => {
+                        const lacking = line.rejected + line.missing;
+                        const key = keyOf(line);
+                        const isOpen = opened === key;
+                        return (
+                          <tr key={key} class={isOpen ? 'line open' : 'line'}>
+                            <td class="number">{showDay(line.day)}</td>
+                            <td>{line.crm}</td>
+                            {figures.map((figure) => (
+                              <td key={figure} class="right number">
+                                {figure === 'rejected' && line.rejected > 0 ? (
+                                  <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
+                                    {showCount(line.rejected)}
+                                  </a>
+                                ) : line[figure] === 0 ? (
+                                  <span class="quiet">0</span>
+                                ) : (
+                                  showCount(line[figure])
+                                )}
+                              </td>
+                            ))}
+                            <td class="end">
+                              {lacking > 0 ? (
+                                <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
+                              ) : line.pending > 0 ? (
+                                <span class="badge warn">{t('completeness.underWay')}</span>
+                              ) : (
+                                <span class="badge good">{t('completeness.whole')}</span>
+                              )}
+                            </td>
+                            <td class="right">
+                              {lacking + line.skipped > 0 && (
+                                <button
+                                  class="plain"
+                                  aria-expanded={isOpen}
+                                  onClick={() => setOpened(isOpen ? null : key)}
+                                >
+                                  {t('lacking.show')}
+                                </button>
+                              )}
+                            </td>
+                          </tr>
+                        );
+                      })}
+                    </tbody>
+                  </table>
+                )}
+              </div>
+              {line !== undefined && <Lacking key={opened} line={line} onRepaired={loaded.reload} />}
+            </>
+          );
+        }}
       </Await>
     </>
   );

@@ -3,6 +3,7 @@ import type { Contact } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ContactImport } from '../parts/contact-import.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { TextField, useFilters } from '../parts/filters.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
@@ -23,6 +24,7 @@ export function Contacts() {
   const { filters, set } = useFilters('contacts');
   const pages = usePages<Contact>('contacts', { text: filters.text, sort: 'name' });
   const [edited, setEdited] = useState<Wire<Contact> | 'new' | null>(null);
+  const [isImporting, setImporting] = useState(false);
   useEffect(loadStaff, []);
   const mayEdit = session.value?.user?.role !== 'own';
   const contact = edited === 'new' ? null : edited;
@@ -43,7 +45,15 @@ export function Contacts() {
   return (
     <>
       <ScreenHead title={t('screen.contacts')}>
-        {mayEdit && <button onClick={() => setEdited('new')}>{t('contacts.add')}</button>}
+        {mayEdit && (
+          <>
+            <a class="button" href="/api/v1/contacts.csv" download="contacts.csv">
+              {t('action.csv')}
+            </a>
+            <button onClick={() => setImporting(true)}>{t('import.action')}</button>
+            <button onClick={() => setEdited('new')}>{t('contacts.add')}</button>
+          </>
+        )}
       </ScreenHead>
       <div class="filters" role="search">
         <TextField
@@ -109,6 +119,7 @@ export function Contacts() {
         </div>
       )}
       <PagesFoot pages={pages} />
+      {isImporting && <ContactImport onClose={() => setImporting(false)} onDone={pages.reload} />}
       {edited !== null && (
         <FormDialog
           title={t(contact === null ? 'contacts.add' : 'contacts.edit')}

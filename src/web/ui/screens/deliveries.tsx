@@ -1,12 +1,15 @@
+import { useState } from 'preact/hooks';
 import type { Delivery } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
-import { showCount, showMoment } from '../format.ts';
-import { t, tWord } from '../i18n/words.ts';
+import { showCount, showMoment, startOfDay } from '../format.ts';
+import { t, tCount, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { SendAgain } from '../parts/call-detail.tsx';
-import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
+import { CloseDelivery } from '../parts/close-delivery.tsx';
+import { FormDialog } from '../parts/dialog.tsx';
+import { FilterBar, Choice, TextField, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
-import { tellFault } from '../parts/notices.tsx';
+import { tell, tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
 import { addressOf } from '../router.ts';
@@ -23,7 +26,26 @@ export function Deliveries() {
   const { filters, set } = useFilters('deliveries');
   const crms = useLoaded('crms', (signal) => ask<{ items: readonly CrmLine[] }>('crms', { signal }));
   const state = filters.state ?? 'rejected';
-  const pages = usePages<Delivery>('deliveries', { crm: filters.crm, state: state === 'all' ? '' : state });
+  const { from, to } = filters;
+  const span = {
+    from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
+    to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
+  };
+  const kind = filters.kind ?? '';
+  const pages = usePages<Delivery>('deliveries', {
+    crm: filters.crm,
+    kind,
+    state: state === 'all' ? '' : state,
+    ...span,
+  });
+  const [isResending, setResending] = useState(false);
+  const resendAll = async () => {
+    const filter = { crm: filters.crm, kind, ...span };
+    const body = { state: [state], ...Object.fromEntries(Object.entries(filter).filter(([, value]) => value)) };
+    const { resent } = await ask<{ resent: number }>('deliveries/resend', { method: 'POST', body });
+    tell(tCount('deliveries.resent', resent));
+    refresh();
+  };
   const refresh = () => {
     crms.reload();
     pages.reload();
@@ -55,6 +77,21 @@ export function Deliveries() {
           onChange={(value) => set({ state: value })}
           options={[...states.map((word) => [word, tWord('state', word)] as const), ['all', t('filter.all')]]}
         />
+        <Choice
+          label={t('deliveries.kind')}
+          value={kind}
+          onChange={(value) => set({ kind: value })}
+          options={[
+            ['', t('filter.all')],
+            ['conversation', t('deliveries.conversation')],
+            ['recording', t('recording.title')],
+          ]}
+        />
+        <TextField label={t('filter.from')} type="date" value={from ?? ''} onChange={(day) => set({ from: day })} />
+        <TextField label={t('filter.to')} type="date" value={to ?? ''} onChange={(day) => set({ to: day })} />
+        {['rejected', 'skipped'].includes(state) && (pages.rows?.length ?? 0) > 0 && (
+          <button onClick={() => setResending(true)}>{t('deliveries.resendAll')}</button>
+        )}
       </FilterBar>
       {pages.rows !== null && (
         <div class="sheet">
@@ -89,7 +126,8 @@ export function Deliveries() {
                     <td class="right number end">{delivery.attempts}</td>
                     <td class="reason wide">{delivery.lastError}</td>
                     <td class="right wide">
-                      <SendAgain delivery={delivery} onSent={refresh} />
+                      <SendAgain delivery={delivery} onSent={refresh} />{' '}
+                      <CloseDelivery delivery={delivery} onClosed={refresh} />
                     </td>
                   </tr>
                 ))}
@@ -99,6 +137,16 @@ export function Deliveries() {
         </div>
       )}
       <PagesFoot pages={pages} />
+      {isResending && (
+        <FormDialog
+          title={t('deliveries.resendAll')}
+          submit={t('action.sendAgain')}
+          onClose={() => setResending(false)}
+          onSubmit={resendAll}
+        >
+          <p>{t('deliveries.resendAbout', { state: tWord('state', state) })}</p>
+        </FormDialog>
+      )}
     </>
   );
 }

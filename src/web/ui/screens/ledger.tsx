@@ -11,6 +11,7 @@ import { FilterBar, Choice, TextField, useFilters, type Filters } from '../parts
 import { Icon } from '../parts/icon.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
+import { useCrms } from '../parts/crms.ts';
 import { loadStaff, showExtension } from '../parts/staff.ts';
 import { isAdmin } from '../session.ts';
 import type { Wire } from '../wire.ts';
@@ -28,10 +29,11 @@ const results = [
   'voicemail',
 ];
 const states = ['pending', 'delivered', 'rejected', 'skipped'];
+const reasons = ['internal', 'consultation', 'rang_elsewhere', 'hook'] as const;
 
 /** What the address says, as the server is asked. */
 function toQuery(filters: Filters): Query {
-  const { from, to, number, name, extension, did, direction, result, registered, reason, state } = filters;
+  const { from, to, number, name, extension, did, queue, direction, result, registered, reason, crm, state } = filters;
   return {
     from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
     to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
@@ -39,10 +41,12 @@ function toQuery(filters: Filters): Query {
     name,
     extension,
     did,
+    queue,
     direction,
     result,
     registered,
     reason,
+    crm,
     deliveryState: state,
   };
 }
@@ -55,7 +59,16 @@ export function Ledger() {
   const [opened, setOpened] = useState<string | null>(null);
   useEffect(loadStaff, []);
   useEffect(() => setOpened(filters.call ?? null), [filters.call]);
-  const field = (name: string) => ({ value: filters[name] ?? '', onChange: (value: string) => set({ [name]: value }) });
+  // Whoever looks for other calls has left the one that the address named.
+  const leave = { call: '', t: '', sound: '' };
+  const field = (name: string) => ({
+    value: filters[name] ?? '',
+    onChange: (value: string) => set({ ...leave, [name]: value }),
+  });
+  const crms = useCrms();
+  const keyOf = (call: Wire<ListedCall>) => `${call.source}/${call.linkedId}`;
+  const [namedSource, namedId] = (filters.call ?? '').split(/\/(.*)/s);
+  const isAlone = namedId && pages.rows !== null && !pages.rows.some((call) => keyOf(call) === filters.call);
   const all = [['', t('filter.all')] as const];
   let day = '';
   return (
@@ -72,6 +85,7 @@ export function Ledger() {
         <TextField label={t('filter.name')} {...field('name')} />
         <TextField label={t('filter.extension')} width="narrow" {...field('extension')} />
         <TextField label={t('filter.did')} width="narrow" {...field('did')} />
+        <TextField label={t('filter.queue')} width="narrow" {...field('queue')} />
         <Choice
           label={t('filter.direction')}
           {...field('direction')}
@@ -83,24 +97,49 @@ export function Ledger() {
           options={[...all, ...results.map((word) => [word, tWord('result', word)] as const)]}
         />
         <Choice
-          label={t('filter.crm')}
-          value={filters.state ?? filters.registered ?? ''}
+          label={t('filter.registration')}
+          value={filters.reason ?? filters.registered ?? ''}
           onChange={(word) =>
-            set(word === 'true' || word === 'false' ? { registered: word, state: '' } : { registered: '', state: word })
+            set({
+              ...leave,
+              ...(word === 'true' || word === 'false'
+                ? { registered: word, reason: '' }
+                : { registered: '', reason: word }),
+            })
           }
           options={[
             ...all,
             ['true', t('filter.goesToCrm')],
             ['false', t('filter.notForCrm')],
-            ...(isAdmin() ? states.map((word) => [word, tWord('state', word)] as const) : []),
+            ...reasons.map((word) => [word, t(`filter.reason.${word}`)] as const),
+            ...(filters.reason?.startsWith('rule:') ? [[filters.reason, filters.reason.slice(5)] as const] : []),
           ]}
         />
+        {isAdmin() && (
+          <Choice
+            label={t('filter.crmState')}
+            {...field('state')}
+            options={[...all, ...states.map((word) => [word, tWord('state', word)] as const)]}
+          />
+        )}
+        {isAdmin() && crms.length > 1 && (
+          <Choice
+            label={t('filter.crm')}
+            {...field('crm')}
+            options={[...all, ...crms.map((name) => [name, name] as const)]}
+          />
+        )}
         {Object.keys(filters).length > 0 && (
           <button class="plain" onClick={clear}>
             {t('filter.clear')}
           </button>
         )}
       </FilterBar>
+      {isAlone && (
+        <section class="sheet alone" aria-label={t('calls.alone')}>
+          <CallDetail source={namedSource!} linkedId={namedId} />
+        </section>
+      )}
       {pages.rows !== null && (
         <div class="sheet">
           {pages.rows.length === 0 ? (

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
-import type { LiveCall, LiveChange } from '../../routes/live.ts';
-import { showDuration } from '../format.ts';
+import type { LiveCall, LiveChange, LiveDelivery } from '../../routes/live.ts';
+import { showDuration, showMoment } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Client } from '../parts/client.tsx';
@@ -9,9 +9,12 @@ import { now, runClock } from '../parts/clock.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
 import { loadStaff, showExtension } from '../parts/staff.ts';
+import { addressOf } from '../router.ts';
+import { isAdmin } from '../session.ts';
 import type { Wire } from '../wire.ts';
 
 type ShownCall = Wire<LiveCall>;
+type ShownDelivery = Wire<LiveDelivery>;
 type Stage = 'waiting' | 'ringing' | 'talking';
 
 function stageOf(call: ShownCall): Stage {
@@ -23,6 +26,7 @@ function stageOf(call: ShownCall): Stage {
 /** Calls of now, told by the server as they change. */
 export function Live() {
   const [calls] = useState(() => signal<ReadonlyMap<string, ShownCall>>(new Map()));
+  const [deliveries] = useState(() => signal<readonly ShownDelivery[] | null>(null));
   const [connection, setConnection] = useState<'opening' | 'open' | 'lost'>('opening');
   useEffect(loadStaff, []);
   useEffect(runClock, []);
@@ -42,6 +46,10 @@ export function Live() {
       for (const call of change.changed) next.set(`${call.source}/${call.linkedId}`, call);
       for (const key of change.gone) next.delete(key);
       calls.value = next;
+    });
+    source.addEventListener('deliveries', (event) => {
+      const told = JSON.parse((event as MessageEvent<string>).data) as { items: readonly ShownDelivery[] };
+      deliveries.value = told.items;
     });
     return () => source.close();
   }, []);
@@ -65,12 +73,98 @@ export function Live() {
           <Empty>{t('live.none')}</Empty>
         </div>
       )}
+      {connection === 'opening' && <p class="quiet">{t('state.loading')}</p>}
       <div class="tiles">
         {shown.map((call) => (
           <Tile key={`${call.source}/${call.linkedId}`} call={call} />
         ))}
       </div>
+      <Queues calls={shown} />
+      {isAdmin() && deliveries.value !== null && <LastDeliveries items={deliveries.value} />}
     </>
+  );
+}
+
+/** Who waits in which queue, who came first on top. */
+function Queues({ calls }: { readonly calls: readonly ShownCall[] }) {
+  const waiting = calls
+    .flatMap((call) => (call.queue !== null && call.queuePlace !== null ? [{ call, queue: call.queue }] : []))
+    .sort((a, b) => a.queue.name.localeCompare(b.queue.name) || a.queue.joinedAt.localeCompare(b.queue.joinedAt));
+  if (waiting.length === 0) return null;
+  return (
+    <section class="sheet spaced" aria-label={t('live.queues')}>
+      <h2>{t('live.queues')}</h2>
+      <table class="cards">
+        <thead>
+          <tr>
+            <th>{t('filter.queue')}</th>
+            <th>{t('live.place')}</th>
+            <th>{t('column.client')}</th>
+            <th>{t('column.responsible')}</th>
+            <th class="right">{t('column.waiting')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {waiting.map(({ call, queue }) => (
+            <tr class="line" key={`${call.source}/${call.linkedId}`}>
+              <td>{queue.name}</td>
+              <td class="number end">{t('live.placeOf', { place: call.queuePlace! })}</td>
+              <td>
+                <Client number={call.client} callerName={call.clientName} contact={call.contact} />
+              </td>
+              <td>{call.contact?.responsible}</td>
+              <td class="right number end">{since(queue.joinedAt)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** What became of the last conversations in the CRMs. */
+function LastDeliveries({ items }: { readonly items: readonly ShownDelivery[] }) {
+  return (
+    <section class="sheet spaced" aria-label={t('live.deliveries')}>
+      <h2>{t('live.deliveries')}</h2>
+      {items.length === 0 ? (
+        <Empty>{t('live.noDeliveries')}</Empty>
+      ) : (
+        <table class="cards last-deliveries">
+          <thead>
+            <tr>
+              <th>{t('column.time')}</th>
+              <th>{t('column.client')}</th>
+              <th>{t('filter.crm')}</th>
+              <th>{t('filter.state')}</th>
+              <th>{t('column.reason')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {items.map((item) => (
+              <tr class="line" key={item.id}>
+                <td class="number">
+                  <a href={addressOf('calls', { call: `${item.source}/${item.linkedId}` })}>
+                    {showMoment(item.createdAt)}
+                  </a>
+                </td>
+                <td>
+                  <Client number={item.client} callerName={item.clientName} contact={item.contact} />
+                </td>
+                <td>
+                  {item.crm}
+                  {item.kind === 'recording' && <span class="quiet"> · {t('recording.title')}</span>}
+                </td>
+                <td class="end">
+                  <Badge kind="state" word={item.state} />
+                </td>
+                <td class="reason wide">{item.lastError}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
   );
 }
 
@@ -92,6 +186,11 @@ function Tile({ call }: { readonly call: ShownCall }) {
         <Icon name={wayIcons[call.direction]} />
         {[tWord('direction', call.direction), call.did].filter(Boolean).join(' · ')}
       </p>
+      {call.contact?.responsible && (
+        <p class="small">
+          <span class="quiet">{t('column.responsible')}:</span> {call.contact.responsible}
+        </p>
+      )}
       <ul>
         {open.map((conversation) => (
           <li key={conversation.uniqueId}>
@@ -102,7 +201,13 @@ function Tile({ call }: { readonly call: ShownCall }) {
             </span>
           </li>
         ))}
-        {open.length === 0 && <li class="quiet">{t('live.waitingAbout')}</li>}
+        {call.queuePlace !== null && call.queue !== null && (
+          <li>
+            <span>{t('live.inQueue', { queue: call.queue.name, place: call.queuePlace })}</span>
+            <span class="figure small">{since(call.queue.joinedAt)}</span>
+          </li>
+        )}
+        {open.length === 0 && call.queuePlace === null && <li class="quiet">{t('live.waitingAbout')}</li>}
       </ul>
     </article>
   );

@@ -93,6 +93,9 @@ function Figures({
           <Bars labels={byHour.map((_, hour) => String(hour))} bars={byHour} />
         </section>
         <CountTable title={t('overview.byEmployee')} lines={answer.extensions} nameOf={showExtension} />
+        {answer.queues.length > 0 && (
+          <CountTable title={t('overview.byQueue')} lines={answer.queues} nameOf={(name) => name ?? ''} />
+        )}
         <CountTable title={t('overview.byDid')} lines={answer.dids} nameOf={(did) => did ?? t('overview.noDid')} />
       </div>
     </div>

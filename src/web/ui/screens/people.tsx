@@ -1,21 +1,25 @@
 import { useState } from 'preact/hooks';
-import type { AuditEntry, WebUser } from '../../../core/web-users.ts';
+import type { AuditEntry, ListedWebUser } from '../../../core/web-users.ts';
 import { ask } from '../api.ts';
-import { showMoment } from '../format.ts';
+import { showMoment, showTime } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ApiTokens } from '../parts/api-tokens.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
+import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
 import type { Wire } from '../wire.ts';
 
 const roles = ['admin', 'supervisor', 'own'] as const;
 
+const isLocked = ({ lockedUntil }: Wire<ListedWebUser>) => lockedUntil !== null && Date.parse(lockedUntil) > Date.now();
+
 /** Who may use the interface, and what was done in it. */
 export function People() {
-  const users = useLoaded('web-users', (signal) => ask<{ items: readonly WebUser[] }>('web-users', { signal }));
+  const users = useLoaded('web-users', (signal) => ask<{ items: readonly ListedWebUser[] }>('web-users', { signal }));
   const audit = usePages<AuditEntry>('audit', {});
-  const [edited, setEdited] = useState<Wire<WebUser> | 'new' | null>(null);
+  const [edited, setEdited] = useState<Wire<ListedWebUser> | 'new' | null>(null);
   const user = edited === 'new' ? null : edited;
   const save = async (values: Readonly<Record<string, string>>) => {
     const body = {
@@ -27,6 +31,15 @@ export function People() {
     await ask(user === null ? 'web-users' : `web-users/${user.id}`, { method: user === null ? 'POST' : 'PATCH', body });
     users.reload();
     audit.reload();
+  };
+  const unlock = async (id: string) => {
+    try {
+      await ask(`web-users/${encodeURIComponent(id)}/unlock`, { method: 'POST' });
+      users.reload();
+      audit.reload();
+    } catch (error) {
+      tellFault(error);
+    }
   };
   return (
     <>
@@ -53,10 +66,18 @@ export function People() {
                     <tr class="line" key={one.id}>
                       <td>
                         {one.name} {!one.isActive && <span class="badge">{t('people.off')}</span>}
+                        {isLocked(one) && (
+                          <span class="badge bad">{t('people.lockedUntil', { time: showTime(one.lockedUntil!) })}</span>
+                        )}
                       </td>
                       <td class="end">{t(`role.${one.role}`)}</td>
                       <td class="reason">{one.role === 'admin' ? t('people.allCalls') : one.extensions.join(', ')}</td>
                       <td class="right end">
+                        {isLocked(one) && (
+                          <button class="plain" onClick={() => void unlock(one.id)}>
+                            {t('people.unlock')}
+                          </button>
+                        )}
                         <button class="plain" onClick={() => setEdited(one)}>
                           {t('action.edit')}
                         </button>
@@ -68,6 +89,7 @@ export function People() {
             </div>
           )}
         </Await>
+        <ApiTokens onChange={audit.reload} />
         <section class="sheet">
           <h2>{t('people.audit')}</h2>
           <table class="cards">

@@ -9,6 +9,7 @@ import type {
   Contact,
   ConversationRegistration,
   CrmAdapter,
+  CrmUser,
   Delivery,
   Log,
   NewContact,
@@ -17,17 +18,11 @@ import type {
   NewTask,
 } from '../core/ports.ts';
 import { createConversationHandler } from '../core/registration.ts';
+import type { Installation } from '../core/registration-plan.ts';
 import type { DeliveryHandler } from '../core/delivery/crm-loop.ts';
 import { createHooks, type InstalledHooks } from '../hooks/installed-hooks.ts';
-import { createNumbering, readRules } from '../installation/foundations.ts';
-import { systemClock } from './quiet-log.ts';
-
-/** One thing that would be written to a CRM, or why a conversation would not be. */
-export interface DryWrite {
-  readonly crm: string;
-  readonly action: string;
-  readonly [field: string]: unknown;
-}
+import type { DryWrite } from '../web/ports.ts';
+import { createNumbering, readRules } from './foundations.ts';
 
 export interface DryRun {
   /** In the order of writing. Calls must come by their start: earlier ones make the contacts of later ones. */
@@ -37,29 +32,27 @@ export interface DryRun {
   close(): Promise<void>;
 }
 
-/**
- * Nothing is known of the CRMs: every client is unknown until a call has made a contact of it. `withHooks` runs the
- * integrators' hooks, save post_registration, which acts on the world.
- */
-export async function createDryRun(
-  config: Config,
-  options: { readonly withHooks: boolean; readonly env: NodeJS.ProcessEnv; readonly log: Log },
-): Promise<DryRun> {
-  const { directory, plan, configured } = createNumbering(config);
-  // The kept versions belong to the service and its user.
-  const versionsFolder = mkdtempSync(join(tmpdir(), 'ringledger-dry-run-'));
-  const hooks = options.withHooks ? openHooks(config, directory, { ...options, versionsFolder }) : null;
-  await hooks?.start();
-  const crms = config.crm.map((entry) => {
-    const users = configured.map(({ id, name, email, extensions, isActive }) => ({
-      id,
-      name,
-      email,
-      extensions,
-      isActive,
-    }));
-    directory.setCrmUsers(entry.name, users);
-    const crm = new ListeningCrm(entry.name);
+/** A CRM as it is registered in, and what may be asked of it meanwhile. */
+export interface DryDestination {
+  readonly installation: Installation;
+  readonly hooks: Hooks;
+  readonly users: () => readonly CrmUser[];
+  /** Only read from; null: nothing is known of it, and every client is unknown until a call has made a contact of it. */
+  readonly reader: Pick<CrmAdapter, 'findContact' | 'findOpenLead' | 'findOpenTask'> | null;
+}
+
+/** What the call would become now in each of these CRMs; nothing is written, and post_registration, which acts on the world, is not run. */
+export async function dryRunCall(
+  destinations: readonly DryDestination[],
+  call: Call,
+  signal: AbortSignal,
+): Promise<readonly DryWrite[]> {
+  return createWriter(destinations, signal)(call);
+}
+
+function createWriter(destinations: readonly DryDestination[], signal: AbortSignal): DryRun['writesOf'] {
+  const crms = destinations.map(({ installation, hooks, users, reader }) => {
+    const crm = new ListeningCrm(installation.crm, reader);
     const calls = new Map<string, Call>();
     const handle = createConversationHandler({
       crm,
@@ -70,7 +63,52 @@ export async function createDryRun(
           return call === undefined || conversation === undefined ? null : { call, conversation };
         },
       },
-      hooks: hooks === null ? coreBehaviour : withoutActions(hooks.forCrm(entry.name)),
+      hooks: withoutActions(hooks),
+      installation,
+      users,
+    });
+    return { crm, calls, handle };
+  });
+  return async (call) => {
+    const writes: DryWrite[] = [];
+    for (const { crm, calls, handle } of crms) {
+      for (const { uniqueId, registered } of call.conversations) {
+        if (!registered) continue;
+        calls.set(uniqueId, call);
+        const outcome = await deliver(handle, { crm: crm.name, call, uniqueId, signal });
+        calls.delete(uniqueId);
+        writes.push(...crm.takeWrites());
+        if ('skip' in outcome) writes.push({ crm: crm.name, action: 'nothing', uniqueId, reason: outcome.skip });
+      }
+    }
+    return writes;
+  };
+}
+
+/**
+ * By the configuration alone: nothing is known of the CRMs. `withHooks` runs the integrators' hooks, in processes of
+ * their own.
+ */
+export async function createConfiguredDryRun(
+  config: Config,
+  options: { readonly withHooks: boolean; readonly env: NodeJS.ProcessEnv; readonly log: Log },
+): Promise<DryRun> {
+  const { directory, plan, configured } = createNumbering(config);
+  // The kept versions belong to the service and its user.
+  const versionsFolder = mkdtempSync(join(tmpdir(), 'ringledger-dry-run-'));
+  const hooks = options.withHooks ? openHooks(config, directory, { ...options, versionsFolder }) : null;
+  await hooks?.start();
+  const destinations = config.crm.map((entry): DryDestination => {
+    const users = configured.map(({ id, name, email, extensions, isActive }) => ({
+      id,
+      name,
+      email,
+      extensions,
+      isActive,
+    }));
+    directory.setCrmUsers(entry.name, users);
+    return {
+      hooks: hooks === null ? coreBehaviour : hooks.forCrm(entry.name),
       installation: {
         crm: entry.name,
         rules: readRules(config, entry.registration ?? config.registration, plan),
@@ -79,24 +117,11 @@ export async function createDryRun(
         timeZone: config.installation.timezone,
       },
       users: () => users,
-    });
-    return { crm, calls, handle };
+      reader: null,
+    };
   });
   return {
-    async writesOf(call) {
-      const writes: DryWrite[] = [];
-      for (const { crm, calls, handle } of crms) {
-        for (const conversation of call.conversations.filter(({ registered }) => registered)) {
-          calls.set(conversation.uniqueId, call);
-          const outcome = await deliver(handle, { crm: crm.name, call, uniqueId: conversation.uniqueId });
-          calls.delete(conversation.uniqueId);
-          writes.push(...crm.takeWrites());
-          if ('skip' in outcome)
-            writes.push({ crm: crm.name, action: 'nothing', uniqueId: conversation.uniqueId, reason: outcome.skip });
-        }
-      }
-      return writes;
-    },
+    writesOf: createWriter(destinations, new AbortController().signal),
     faults() {
       return (hooks?.status() ?? [])
         .filter((part) => part.health !== 'ok' || (part['errors'] as readonly unknown[]).length > 0)
@@ -120,7 +145,7 @@ function openHooks(
     timeZone: config.installation.timezone,
     distributionDeadlineMs: config.distribution.deadlineMs,
     userOf: (_crm, extension) => directory.byExtension(extension),
-    clock: systemClock,
+    clock: { now: () => new Date() },
     ...parts,
   });
 }
@@ -129,9 +154,9 @@ const withoutActions = (hooks: Hooks): Hooks => ({ ...hooks, post_registration: 
 
 function deliver(
   handle: DeliveryHandler,
-  what: { readonly crm: string; readonly call: Call; readonly uniqueId: string },
+  what: { readonly crm: string; readonly call: Call; readonly uniqueId: string; readonly signal: AbortSignal },
 ) {
-  const { crm, call, uniqueId } = what;
+  const { crm, call, uniqueId, signal } = what;
   const delivery: Delivery = {
     id: uniqueId,
     crm,
@@ -149,7 +174,7 @@ function deliver(
     createdAt: call.startedAt,
     deliveredAt: null,
   };
-  return handle(delivery, { signal: new AbortController().signal, saveProgress: async () => undefined });
+  return handle(delivery, { signal, saveProgress: async () => undefined });
 }
 
 /** Takes everything down and makes nothing but ids; each key makes one entity. */
@@ -161,8 +186,11 @@ class ListeningCrm implements CrmAdapter {
   readonly #leads = new Map<string, { readonly id: string; readonly responsibleId: string | null }>();
   readonly #tasks = new Map<string, { readonly id: string }>();
 
-  constructor(name: string) {
+  readonly #reader: DryDestination['reader'];
+
+  constructor(name: string, reader: DryDestination['reader']) {
     this.name = name;
+    this.#reader = reader;
   }
 
   takeWrites(): readonly DryWrite[] {
@@ -171,10 +199,18 @@ class ListeningCrm implements CrmAdapter {
 
   check = async () => [];
   listUsers = async () => [];
-  findContact = async (number: string) => this.#contacts.get(number) ?? null;
-  findOpenLead = async (contactId: string) => this.#leads.get(contactId) ?? null;
-  findOpenTask = async (about: { readonly contactId: string | null; readonly leadId: string | null }) =>
-    this.#tasks.get(about.leadId ?? about.contactId ?? '') ?? null;
+  findContact: CrmAdapter['findContact'] = async (number, options) =>
+    this.#contacts.get(number) ?? (await this.#reader?.findContact(number, options)) ?? null;
+  findOpenLead: NonNullable<CrmAdapter['findOpenLead']> = async (contactId, pipelineId) => {
+    const made = this.#leads.get(contactId);
+    if (made !== undefined || this.#isMade(contactId)) return made ?? null;
+    return (await this.#reader?.findOpenLead?.(contactId, pipelineId)) ?? null;
+  };
+  findOpenTask: NonNullable<CrmAdapter['findOpenTask']> = async (about) => {
+    const made = this.#tasks.get(about.leadId ?? about.contactId ?? '');
+    if (made !== undefined || this.#isMade(about.leadId) || this.#isMade(about.contactId)) return made ?? null;
+    return (await this.#reader?.findOpenTask?.(about)) ?? null;
+  };
 
   async createContact(contact: NewContact, key: string): Promise<Contact> {
     const id = this.#write('contact', contact, key);
@@ -223,6 +259,11 @@ class ListeningCrm implements CrmAdapter {
 
   #change(action: string, id: string, change: object): void {
     this.#writes.push({ crm: this.name, action, id, ...change });
+  }
+
+  /** The CRM knows nothing of what was only listened to. */
+  #isMade(id: string | null): boolean {
+    return id !== null && [...this.#ids.values()].includes(id);
   }
 
   #write(action: string, fields: object, key: string): string {

@@ -1,7 +1,7 @@
 import { parse, type CsvError } from 'csv-parse/sync';
 import type { ContactFields } from '../core/contact-book.ts';
 import type { Contact } from '../core/ports.ts';
-import { exitCodes, UserFault } from './context.ts';
+import { WebFault } from './fault.ts';
 
 const columns = ['name', 'company', 'numbers', 'responsible', 'tags'] as const;
 type Column = (typeof columns)[number];
@@ -37,18 +37,17 @@ export interface CsvContact {
 
 /**
  * Contacts from a CSV file as spreadsheets and CRMs write them: UTF-8 or Windows-1251, separated by comma, semicolon or
- * tab, headings in English or Russian, several number columns or several numbers in one. Throws `UserFault`.
+ * tab, headings in English or Russian, several number columns or several numbers in one. Throws a `WebFault` for what is none of this.
  */
 export function readContactsCsv(bytes: Uint8Array): CsvContact[] {
   const text = decode(bytes);
   const records = parseRecords(text);
   const [head, ...rows] = records;
-  if (head === undefined) throw new UserFault('The file is empty.', exitCodes.usage);
+  if (head === undefined) throw unreadable('The file is empty.');
   const places = head.record.map((heading) => columnOf(heading));
   if (!places.includes('numbers') && !places.includes('name')) {
-    throw new UserFault(
+    throw unreadable(
       `The first line must name the columns: ${columns.join(', ')} (at least name or numbers). Found: ${head.record.join(', ')}`,
-      exitCodes.usage,
     );
   }
   return rows.map(({ record, line }) => {
@@ -68,6 +67,8 @@ export function readContactsCsv(bytes: Uint8Array): CsvContact[] {
     };
   });
 }
+
+const unreadable = (message: string) => new WebFault(422, 'unreadable_file', message);
 
 /** As `readContactsCsv` reads it; safe to open in a spreadsheet, which would take `=…` and `+7…` for formulas. */
 export function contactsCsvHead(): string {
@@ -122,7 +123,7 @@ function parseRecords(text: string): Line[] {
     }) as unknown as { record: string[]; info: { lines: number } }[];
     return parsed.map(({ record, info }) => ({ record, line: info.lines }));
   } catch (error) {
-    throw new UserFault(`The file is not valid CSV: ${(error as CsvError).message}`, exitCodes.usage);
+    throw unreadable(`The file is not valid CSV: ${(error as CsvError).message}`);
   }
 }
 

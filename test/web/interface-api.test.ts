@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { ensureBuilt } from './browser.ts';
+import {
+  makeUsers,
+  startSeededService,
+  supervisorPassword,
+  transferCall,
+  type SeededService,
+} from './seeded-service.ts';
+
+interface Made {
+  readonly id: string;
+  readonly name: string;
+  readonly token: string;
+}
+
+/** The service as programs see it: tokens, and the routes that the interface brought. */
+describe('the API behind the interface', function () {
+  this.timeout(60_000);
+  let service: SeededService;
+  const post = (path: string, body: unknown) => service.ask(path, { method: 'POST', body });
+  const json = async <Answer>(answer: Response | Promise<Response>) => (await (await answer).json()) as Answer;
+  const asked = (token: string, path: string, method = 'GET') =>
+    fetch(`${service.url}/api/v1/${path}`, { method, headers: { authorization: `Bearer ${token}` } });
+  /** The cookie of the supervisor of 101 and 102. */
+  const supervisor = async () => {
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ name: 'vera', password: supervisorPassword });
+    const answer = await fetch(`${service.url}/api/v1/session`, { method: 'POST', headers, body });
+    return answer.headers.get('set-cookie')!.split(';')[0]!;
+  };
+  const seenBy = (cookie: string, path: string) => fetch(`${service.url}/api/v1/${path}`, { headers: { cookie } });
+
+  before(async () => {
+    await ensureBuilt();
+    service = await startSeededService();
+    await makeUsers(service);
+  });
+  after(() => service.stop());
+
+  describe('tokens made by people', () => {
+    it('open what they may, are told once and never again, and tell when they were used', async () => {
+      const answer = await post('api-tokens', { name: 'wallboard', access: 'read' });
+      assert.equal(answer.status, 201);
+      const made = await json<Made>(answer);
+      assert.match(made.token, /^rl_[\w-]{43}$/);
+      assert.equal((await asked(made.token, 'calls?limit=1')).status, 200);
+      assert.equal((await asked(made.token, 'deliveries/1/resend', 'POST')).status, 403);
+      const text = await (await service.ask('api-tokens')).text();
+      assert.ok(!text.includes(made.token) && text.includes('wallboard'));
+      const { items } = JSON.parse(text) as { items: { usedAt: string | null; madeBy: string }[] };
+      assert.ok(items[0]!.usedAt !== null && items[0]!.madeBy === 'this machine');
+    });
+
+    it('open nothing once they are revoked', async () => {
+      const made = await json<Made>(post('api-tokens', { name: 'to be revoked', access: 'full' }));
+      assert.equal((await asked(made.token, 'crms')).status, 200);
+      assert.equal((await service.ask(`api-tokens/${made.id}`, { method: 'DELETE' })).status, 204);
+      assert.equal((await asked(made.token, 'crms')).status, 401);
+      assert.equal((await service.ask(`api-tokens/${made.id}`, { method: 'DELETE' })).status, 404);
+    });
+
+    it('have a name of their own, and are no secret that can be guessed from its form', async () => {
+      assert.equal((await post('api-tokens', { name: 'wallboard', access: 'full' })).status, 409);
+      assert.equal((await post('api-tokens', { name: '', access: 'full' })).status, 400);
+      assert.equal((await asked(`rl_${'A'.repeat(43)}`, 'calls')).status, 401);
+    });
+
+    it('are for administrators alone', async () => {
+      assert.equal((await seenBy(await supervisor(), 'api-tokens')).status, 403);
+    });
+  });
+
+  describe('users who are locked out', () => {
+    it('are seen as such and can be let in again', async () => {
+      await post('web-users', { name: 'gleb', password: 'a long enough word', role: 'own', extensions: ['104'] });
+      const headers = { 'content-type': 'application/json' };
+      for (let count = 0; count < 5; count++)
+        await fetch(`${service.url}/api/v1/session`, {
+          method: 'POST',
+          headers,
+          body: JSON.stringify({ name: 'gleb', password: 'wrong' }),
+        });
+      const find = async () =>
+        (
+          await json<{ items: { id: string; name: string; lockedUntil: string | null }[] }>(service.ask('web-users'))
+        ).items.find(({ name }) => name === 'gleb')!;
+      const locked = await find();
+      assert.ok(locked.lockedUntil !== null && Date.parse(locked.lockedUntil) > Date.now());
+      assert.equal((await post(`web-users/${locked.id}/unlock`, {})).status, 204);
+      assert.equal((await find()).lockedUntil, null);
+      assert.equal((await post('web-users/999/unlock', {})).status, 404);
+    });
+  });
+
+  describe('a call', () => {
+    it('tells its story, and supervisors only the parts of their group', async () => {
+      type Shown = { conversations: { extension: string; story: { spans: { kind: string }[] } | null }[] };
+      const path = `calls/office/${transferCall}`;
+      const { conversations } = await json<Shown>(service.ask(path));
+      assert.deepEqual(
+        conversations[0]!.story!.spans.map(({ kind }) => kind),
+        ['ring', 'talk', 'hold'],
+      );
+      const seen = await json<Shown>(seenBy(await supervisor(), path));
+      assert.deepEqual([...new Set(seen.conversations.map(({ extension }) => extension))], ['101']);
+    });
+
+    it('is replayed dry: what would be written is told, and nothing is written', async () => {
+      const count = async () => (await json<{ items: object[] }>(service.ask('contacts?limit=500'))).items.length;
+      const before = [await count(), await (await service.ask('tasks?limit=500')).text()];
+      const { items: missed } = await json<{ items: { source: string; linkedId: string }[] }>(
+        service.ask('calls?result=missed&registered=true&direction=inbound&limit=1'),
+      );
+      const { source, linkedId } = missed[0]!;
+      const { items } = await json<{ items: { crm: string; action: string; result?: string }[] }>(
+        post(`calls/${source}/${linkedId}/dry-run`, {}),
+      );
+      const call = items.find(({ action }) => action === 'call')!;
+      assert.deepEqual([call.crm, call.result], ['local', 'missed']);
+      assert.deepEqual([await count(), await (await service.ask('tasks?limit=500')).text()], before);
+      assert.equal((await post('calls/office/none/dry-run', {})).status, 404);
+    });
+
+    it('finds in a dry run the contact that the CRM knows', async () => {
+      const { items } = await json<{ items: { action: string; contactId?: string | null }[] }>(
+        post(`calls/office/${transferCall}/dry-run`, {}),
+      );
+      const { items: known } = await json<{ items: { id: string }[] }>(service.ask('contacts?number=%2B79161110002'));
+      assert.ok(!items.some(({ action }) => action === 'contact'));
+      assert.deepEqual(
+        items.filter(({ action }) => action === 'call').map(({ contactId }) => contactId),
+        [known[0]!.id, known[0]!.id],
+      );
+    });
+  });
+
+  describe('what CRMs lack', () => {
+    it('is listed call by call and repaired', async () => {
+      const span = {
+        from: new Date(Date.now() - 3_600_000).toISOString(),
+        to: new Date(Date.now() + 60_000).toISOString(),
+      };
+      const list = async () =>
+        (
+          await json<{ items: { linkedId: string; state: string }[] }>(
+            service.ask(`completeness/lacking?crm=local&from=${span.from}&to=${span.to}&state=missing`),
+          )
+        ).items;
+      assert.deepEqual(
+        (await list()).map(({ linkedId }) => linkedId),
+        [transferCall],
+      );
+      const repair = { crm: 'local', ...span, state: ['missing'] };
+      assert.deepEqual(await json(post('completeness/repair', repair)), { owed: 1, resent: 0 });
+      assert.deepEqual(await list(), []);
+      assert.equal((await post('completeness/repair', { ...repair, crm: 'none' })).status, 404);
+      assert.equal((await post('completeness/repair', { ...repair, state: ['delivered'] })).status, 400);
+    });
+
+    it('is closed with a note, which says who', async () => {
+      const { items } = await json<{ items: { id: string }[] }>(service.ask('deliveries?state=rejected'));
+      const { id } = items[0]!;
+      assert.equal((await post(`deliveries/${id}/reject`, { note: ' ' })).status, 400);
+      const closed = await json<{ state: string; lastError: string }>(
+        post(`deliveries/${id}/reject`, { note: 'a supplier' }),
+      );
+      assert.deepEqual([closed.state, closed.lastError], ['skipped', 'this machine: a supplier']);
+      assert.equal((await post(`deliveries/${id}/reject`, { note: 'again' })).status, 409);
+      assert.equal((await post('deliveries/999999/reject', { note: 'x' })).status, 404);
+    });
+
+    it('is sent again in numbers, by what fits', async () => {
+      const { resent } = await json<{ resent: number }>(
+        post('deliveries/resend', { state: ['rejected'], crm: 'local' }),
+      );
+      assert.equal(resent, 3);
+      assert.equal((await post('deliveries/resend', { state: ['pending'] })).status, 400);
+      assert.equal((await post('deliveries/resend', { state: ['rejected'], crm: 'none' })).status, 404);
+    });
+  });
+
+  describe('contacts as CSV', () => {
+    const send = (text: string, dryRun: boolean, type = 'text/csv') =>
+      fetch(`${service.url}/api/v1/contacts/import?dryRun=${dryRun}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${service.apiToken}`, 'content-type': type },
+        body: text,
+      });
+    const file = 'name,numbers,responsible\nNew One,8 916 700-00-01,Anna Orlova\nWrong,none\nKnown,8 916 111-00-04\n';
+
+    it('are previewed with every fault by its line, and nothing is made', async () => {
+      type Report = {
+        created: number;
+        changed: number;
+        failed: { line: number; message: string }[];
+        lines: { line: number; outcome: string }[];
+      };
+      const report = await json<Report>(send(file, true));
+      assert.deepEqual(
+        report.lines.map(({ line, outcome }) => `${line} ${outcome}`),
+        ['2 created', '3 failed', '4 changed'],
+      );
+      assert.deepEqual(
+        report.failed.map(({ line }) => line),
+        [3],
+      );
+      assert.match(report.failed[0]!.message, /"none" is not a phone number/);
+      assert.deepEqual((await json<{ items: object[] }>(service.ask('contacts?number=89167000001'))).items, []);
+    });
+
+    it('are imported, the responsible by name, and come out again', async () => {
+      await send(file, false);
+      const { items } = await json<{ items: { name: string; responsibleId: string }[] }>(
+        service.ask('contacts?number=89167000001'),
+      );
+      assert.deepEqual(
+        items.map(({ name, responsibleId }) => [name, responsibleId]),
+        [['New One', 'u101']],
+      );
+      const text = await (await service.ask('contacts.csv')).text();
+      assert.match(text, /^name,company,numbers,responsible,tags\r\n/);
+      assert.match(text, /New One,,'?\+79167000001,u101,\r\n/);
+      assert.equal((await json<{ created: number }>(send(text, true))).created, 0);
+    });
+
+    it('are refused with the reason where they are no list of contacts', async () => {
+      const fault = async (answer: Promise<Response>) => [
+        (await answer).status,
+        (await json<{ error: { message: string } }>(answer)).error.message,
+      ];
+      assert.match(String(await fault(send('Ivan,89161110002\n', true))), /^422,The first line must name the columns/);
+      assert.match(String(await fault(send('', true))), /^4\d\d,/);
+      assert.equal((await send('{}', true, 'application/json')).status, 415);
+    });
+  });
+
+  it('tells who of the house is who in each CRM, and which extensions nobody has', async () => {
+    type Accounts = {
+      employees: { id: string; extensions: string[] }[];
+      crms: { crm: string; users: { id: string; employeeId: string | null }[] | null }[];
+      strangers: string[];
+    };
+    const { employees, crms, strangers } = await json<Accounts>(service.ask('accounts'));
+    assert.equal(employees.length, 5);
+    assert.deepEqual(strangers, []);
+    assert.deepEqual(
+      crms[0]!.users!.map(({ id, employeeId }) => id === employeeId),
+      [true, true, true, true, true],
+    );
+  });
+});

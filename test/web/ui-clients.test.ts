@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import { until } from '../support/until.ts';
+import { ensureBuilt, openBrowser, signIn, type Browser } from './browser.ts';
+import { adminPassword, makeUsers, startSeededService, type SeededService } from './seeded-service.ts';
+
+describe('clients, CRMs and people in the browser', function () {
+  this.timeout(60_000);
+  let service: SeededService;
+  let browser: Browser;
+  let page: Page;
+  const open = async (screen: string) => {
+    await page.goto(`${service.url}/ui/${screen}`);
+    await page.locator('h1').waitFor();
+  };
+  const dialog = () => page.getByRole('dialog');
+
+  before(async () => {
+    await ensureBuilt();
+    [service, browser] = await Promise.all([startSeededService(), openBrowser()]);
+    await makeUsers(service);
+    page = await browser.newPage();
+    await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
+  });
+  after(async () => {
+    await browser?.close();
+    await service?.stop();
+  });
+  afterEach(() => assert.deepEqual(browser.alarms, []));
+
+  it('import contacts after showing what becomes of each line, faults first', async () => {
+    await open('contacts');
+    await page.getByRole('button', { name: 'Import CSV' }).click();
+    const buffer = Buffer.from('name,numbers\nZoya Import,8 916 700-00-09\n<img src=x onerror=alert(1)>,none\n');
+    await dialog().getByLabel('CSV file').setInputFiles({ name: 'contacts.csv', mimeType: 'text/csv', buffer });
+    await dialog().getByText('New: 1, completed: 0, unchanged: 0, wrong: 1').waitFor();
+    const first = dialog().locator('tbody tr').first();
+    await first.getByText('"none" is not a phone number').waitFor();
+    await first.getByText('<img src=x onerror=alert(1)>').waitFor();
+    await dialog().getByRole('button', { name: 'Import 1' }).click();
+    await page.getByText('+7 916 700-00-09').waitFor();
+    const link = await page.getByRole('link', { name: 'Export CSV' }).getAttribute('href');
+    assert.match(
+      (await page.evaluate(`fetch(${JSON.stringify(link)}).then((answer) => answer.text())`)) as string,
+      /Zoya Import/,
+    );
+  });
+
+  it('list who of the house is who in each CRM, and what fits nowhere', async () => {
+    await open('staff');
+    await page.getByText('Every extension has somebody').waitFor();
+    const row = page.locator('tr.line', { hasText: 'Vera Pavlova' });
+    assert.match((await row.textContent())!, /103.*Vera Pavlova.*u103/);
+  });
+
+  it('close a delivery with a note, and send it again with all of its kind', async () => {
+    await open('deliveries');
+    const rows = page.locator('tbody tr.line');
+    await rows.nth(3).waitFor();
+    await rows.first().getByRole('button', { name: 'Close with a note' }).click();
+    await dialog().getByLabel('Why').fill('a supplier');
+    await dialog().getByRole('button', { name: 'Save' }).click();
+    await until(async () => (await rows.count()) === 3);
+    await page.getByLabel('State').selectOption('skipped');
+    await rows.first().getByText('admin: a supplier').waitFor();
+    await page.getByRole('button', { name: 'Send all of these again' }).click();
+    await dialog().getByRole('button', { name: 'Send again' }).click();
+    await page.getByText('1 is in the queue again.').waitFor();
+    await page.getByLabel('State').selectOption('rejected');
+  });
+
+  it('show what a CRM lacks call by call, and repair it', async () => {
+    await open('completeness');
+    const today = page.locator('tbody tr.line').first();
+    await today.getByText('1 lacking').waitFor();
+    await today.getByRole('button', { name: 'Which ones' }).click();
+    const lacking = page.locator('.lacking');
+    await lacking.getByText('Never queued').waitFor();
+    await lacking.getByRole('button', { name: /^Repair/ }).click();
+    await page.getByText('1 is in the queue.').waitFor();
+    await until(async () => !/lacking/.test((await today.textContent())!));
+  });
+
+  it('make a token for a program, show it once, and revoke it', async () => {
+    await open('people');
+    await page.getByRole('button', { name: 'Make a token' }).click();
+    await dialog().getByLabel('Who uses it').fill('Wallboard');
+    await dialog().getByRole('button', { name: 'Make' }).click();
+    const token = (await page.locator('.secret').textContent())!;
+    const use = () => fetch(`${service.url}/api/v1/calls?limit=1`, { headers: { authorization: `Bearer ${token}` } });
+    assert.equal((await use()).status, 200);
+    await open('people');
+    const row = page.locator('tr.line', { hasText: 'Wallboard' });
+    await row.getByText('May look').waitFor();
+    assert.equal(await page.locator('.secret').count(), 0);
+    await row.getByRole('button', { name: 'Revoke' }).click();
+    await dialog().getByRole('button', { name: 'Revoke' }).click();
+    await until(async () => (await row.count()) === 0);
+    assert.equal((await use()).status, 401);
+  });
+
+  it('show who is locked out, and let them in again', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ name: 'vera', password: 'wrong' });
+    for (let count = 0; count < 5; count++)
+      await fetch(`${service.url}/api/v1/session`, { method: 'POST', headers, body });
+    await open('people');
+    const row = page.locator('tr.line', { hasText: 'Supervisor' });
+    await row.getByText('Locked until').waitFor();
+    await row.getByRole('button', { name: 'Unlock' }).click();
+    await until(async () => (await row.getByText('Locked until').count()) === 0);
+  });
+});
