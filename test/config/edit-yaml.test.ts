@@ -68,6 +68,23 @@ describe('a change of one setting in a YAML file', () => {
     for (const word of ['two', 'three']) assert.ok(edited.includes(`# ${word}`), edited);
   });
 
+  it('changes no more than the lines of the setting, whichever of the example file it is', function () {
+    this.timeout(60_000);
+    const leaves: (string | number)[][] = [];
+    const walk = (value: unknown, path: (string | number)[]): void => {
+      if (typeof value !== 'object' || value === null) return void leaves.push(path);
+      for (const [key, inner] of Object.entries(value))
+        walk(inner, [...path, Array.isArray(value) ? Number(key) : key]);
+    };
+    walk(parse(example), []);
+    assert.ok(leaves.length > 40);
+    for (const path of leaves) {
+      const { out, in: put, edited } = changed(path, 'put: in # here');
+      assert.deepEqual([out.length, put.length], [1, 1], path.join('.'));
+      assert.equal(comments(edited), comments(example) + (put[0]!.includes('#') && !out[0]!.includes('#') ? 1 : 0));
+    }
+  });
+
   it('refuses what cannot be, and a text that is no YAML', () => {
     assert.throws(() => editYaml('a: 1\n', { path: ['a', 'b'], value: 1 }), CannotEdit);
     assert.throws(() => editYaml('a: [1\n', { path: ['a'], value: 1 }), CannotEdit);

@@ -170,6 +170,21 @@ describe('settings, set-up and dialplan in a browser', function () {
     assert.equal((parse(onDisk()) as { users: object[] }).users.length, 5);
   });
 
+  it('keeps what was changed and not saved while another screen is looked at', async () => {
+    await open('settings?section=http');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).fill('900');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).press('Enter');
+    await page.getByText('There are changes that are not saved').waitFor();
+    await page.getByRole('link', { name: 'Health', exact: true }).click();
+    await page.getByRole('heading', { name: 'Health' }).waitFor();
+    await page.goBack();
+    await page.getByText('There are changes that are not saved').waitFor();
+    assert.equal(await page.getByLabel('cidDeadlineMs', { exact: true }).inputValue(), '900');
+    await page.getByRole('button', { name: 'Discard' }).click();
+    await page.getByText('There are changes that are not saved').waitFor({ state: 'hidden' });
+    assert.equal(await page.getByLabel('cidDeadlineMs', { exact: true }).inputValue(), '');
+  });
+
   it('does not let a setting be changed that the environment decides', async () => {
     await open('settings?section=log');
     await page.getByText('RINGLEDGER_LOG_LEVEL decides this').waitFor();

@@ -12,6 +12,7 @@ import { ScreenHead } from '../parts/screen-head.tsx';
 import { SettingField, type FormContext } from '../parts/setting-field.tsx';
 import { Obstacle, RestartDue } from '../parts/settings-notes.tsx';
 import { addressOf, go, place } from '../router.ts';
+import { session } from '../session.ts';
 import {
   fileKey,
   formatPath,
@@ -46,9 +47,19 @@ export function Settings() {
   );
 }
 
+/** What was changed and not saved, for whoever looks at another screen meanwhile: of this visit and this state of the file alone. */
+let kept: {
+  readonly visit: string | null;
+  readonly hash: string;
+  readonly draft: Draft;
+  readonly secrets: readonly PendingSecret[];
+} | null = null;
+const visit = () => session.value?.csrfToken ?? null;
+
 function Workplace({ view, reload }: { readonly view: View; readonly reload: () => void }) {
-  const [draft, setDraft] = useState<Draft>(view.draft);
-  const [secrets, setSecrets] = useState<readonly PendingSecret[]>([]);
+  const [found] = useState(() => (kept?.hash === view.hash && kept.visit === visit() ? kept : null));
+  const [draft, setDraft] = useState<Draft>(found?.draft ?? view.draft);
+  const [secrets, setSecrets] = useState<readonly PendingSecret[]>(found?.secrets ?? []);
   const [isSaving, setSaving] = useState(false);
   /** Until the page has read what was saved. */
   const [isSaved, setSaved] = useState(false);
@@ -105,6 +116,7 @@ function Workplace({ view, reload }: { readonly view: View; readonly reload: () 
     show('text');
   };
   const isChanged = !isSaved && (draft.difference !== '' || secrets.length > 0 || draft.text !== view.draft.text);
+  kept = isChanged ? { visit: visit(), hash: view.hash, draft, secrets } : null;
   // At once: who leaves right after saving is not to be warned.
   useLayoutEffect(() => {
     if (!isChanged) return;
