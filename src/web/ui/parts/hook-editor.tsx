@@ -57,6 +57,23 @@ const look = EditorView.theme({
   '.cm-diagnostic-error': { borderLeftColor: 'var(--bad)' },
 });
 
+/**
+ * Typing over marked text. Left to itself, Chromium dresses what is typed in inline styles like those of the text that goes, which the
+ * page's policy refuses and reports.
+ */
+const typeOverSelection = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { data, inputType } = event as InputEvent;
+    const { from, to, empty } = view.state.selection.main;
+    if (inputType !== 'insertText' || data === null || empty || view.composing || view.state.readOnly) return false;
+    event.preventDefault();
+    const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: 'input.type' });
+    const handlers = view.state.facet(EditorView.inputHandler);
+    if (!handlers.some((handle) => handle(view, from, to, data, insert))) view.dispatch(insert());
+    return true;
+  },
+});
+
 export interface HookEditorProps {
   /** Another text under the same key is taken over; one that the person types is told with `onChange`. */
   readonly text: string;
@@ -102,6 +119,7 @@ export default function HookEditor(props: HookEditorProps) {
             syntaxHighlighting(highlighting),
             language,
             look,
+            typeOverSelection,
             autocompletion({
               override: [(context) => completeFields(context, latest.current.fields, latest.current.language)],
             }),
