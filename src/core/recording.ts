@@ -8,6 +8,7 @@ import { newCall, nextState, type CallState } from './tracking/call-machine.ts';
 import { recordCall } from './tracking/call-record.ts';
 import { viewCall, type CallView } from './tracking/call-view.ts';
 import { endOfChannel, type BridgeMark, type ChannelFacts } from './tracking/channel-facts.ts';
+import { countedMarks } from './tracking/talk.ts';
 
 /**
  * - `waiting`: the file is not there or not whole yet; looked for again on a schedule.
@@ -204,7 +205,7 @@ function spansOf(
   );
   if (end <= recording.at) return [];
   if (!isOnlyTalk(channel, recording.path)) return [{ from: recording.at, to: end }];
-  return bridgedSpans(channel.marks, recording.at, end);
+  return bridgedSpans(countedMarks(channel), recording.at, end);
 }
 
 function mixMonitorOf(channel: ChannelFacts, path: string) {
@@ -221,10 +222,9 @@ const withoutArguments = (options: string) => options.replace(/\([^)]*\)/g, '');
 
 function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): AnnouncedFile['spans'] {
   const spans: { from: number; to: number }[] = [];
-  const fine = marks.filter((mark) => !mark.isCoarse);
   let enteredAt: number | null = null;
   let bridgeId = '';
-  for (const mark of fine.length > 0 ? fine : marks) {
+  for (const mark of marks) {
     if (mark.isEntry) {
       enteredAt ??= mark.at;
       bridgeId = mark.bridgeId;

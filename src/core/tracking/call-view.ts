@@ -50,8 +50,11 @@ export const startOf = (channel: ChannelFacts): number =>
  */
 export function compareStarts(a: ChannelFacts, b: ChannelFacts): number {
   const haveIds = !a.id.includes('/') && !b.id.includes('/');
-  return (haveIds ? 0 : startOf(a) - startOf(b)) || compareIds(a.id, b.id);
+  return (haveIds ? 0 : startOf(a) - startOf(b) || countOfName(a) - countOfName(b)) || compareIds(a.id, b.id);
 }
+/** Names end in a count of the channels of their technology, in hexadecimal digits; 0 where they do not. */
+const countOfName = (channel: ChannelFacts) =>
+  parseInt(/-([0-9a-f]{8})(?:;[12])?$/.exec(firstName(channel))?.[1] ?? '0', 16);
 
 /** What was dialled; null where nothing was (`s`: the start of a context). */
 export const extenOf = (channel: ChannelFacts): string | null =>

@@ -43,6 +43,12 @@ export function localPair(name: string): string | null {
   return name.startsWith('Local/') && name.at(-2) === ';' ? name.slice(0, -2) : null;
 }
 
+/** `Local/101@queue-00000001;1` → `Local/101@queue-00000001;2`, and back; null for anything else. */
+export function otherHalf(name: string): string | null {
+  const pair = localPair(name);
+  return pair === null ? null : `${pair};${name.endsWith('1') ? '2' : '1'}`;
+}
+
 /** The number a Local channel stands for: `Local/101@queue-00000001;1` → `101`. */
 export function localExten(name: string): string {
   return name.startsWith('Local/') ? name.slice(6, name.indexOf('@') > 0 ? name.indexOf('@') : undefined) : '';

@@ -51,7 +51,10 @@ export function didOf(view: CallView, plan: NumberPlan): string | null {
   if (marked !== undefined) return marked.value;
   if (view.direction !== 'inbound' || view.client === null) return null;
   const exten = extenOf(view.client);
+  if (exten === null || view.client.exten?.rank !== rankOf('cdr')) return exten;
   // A CDR names what was dialled last: after a transfer or in a menu that is no number anybody called from outside.
-  const isFromCdr = view.client.exten?.rank === rankOf('cdr');
-  return exten !== null && isFromCdr && (plan.isExtension(exten) || exten.length < 3) ? null : exten;
+  const isTransferTarget = view.outsideLegs.some(
+    (leg) => leg.dialString !== null && numberOfDialString(leg.dialString.value) === exten,
+  );
+  return plan.isExtension(exten) || exten.length < 3 || isTransferTarget ? null : exten;
 }
