@@ -95,7 +95,13 @@ function withoutSpans(story: StoryFile): StoryFile {
  * CDR has no causes (NO ANSWER stands for a number that does not exist, a refusal and a caller who gives up), and takes
  * whoever is bridged for the one who answered.
  */
-const hiddenFromCdr = new Set(['outbound-cancelled', 'outbound-not-found', 'outbound-rejected', 'pickup-from-queue']);
+const hiddenFromCdr = new Set([
+  'follow-me-not-taken',
+  'outbound-cancelled',
+  'outbound-not-found',
+  'outbound-rejected',
+  'pickup-from-queue',
+]);
 function whatCdrTells(story: StoryFile & { readonly name: string }): StoryFile {
   const expect = withoutSpans(withoutLiveFacts(story)).expect.map(({ did: _, ...call }) => ({
     ...call,
@@ -141,6 +147,17 @@ describe('recorded stories', () => {
         it('is understood from CEL without rows of applications (no apps in cel.conf)', async () => {
           const bare = readFileSync(file('cel.csv'), 'utf8').replaceAll(/^"APP_(?:START|END)".*\n/gm, '');
           check(await replay([read(temporary(bare))], story), withoutApplications(story));
+        });
+        it('is understood where phones are named after their extension and more (101-desk)', async () => {
+          for (const name of ['ami.log', 'cel.csv']) {
+            const renamed = readFileSync(file(name), 'latin1').replaceAll(
+              /(?<=\b(?:PJSIP|SIP)\/)(1\d\d)\b/g,
+              '$1-desk',
+            );
+            const withoutCallerIds = renamed.replaceAll(/^CallerIDNum: 1\d\d\r$/gm, 'CallerIDNum: <unknown>\r');
+            const expected = name === 'ami.log' ? story : withoutLiveFacts(story);
+            check(await replay([read(temporary(withoutCallerIds))], story), expected);
+          }
         });
         it('is understood from AMI without times (timestampevents = no), but for how long things took', async () => {
           const untimed = readFileSync(file('ami.log'), 'latin1').replaceAll(/^Timestamp: .*\r\n/gm, '');

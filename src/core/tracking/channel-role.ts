@@ -60,12 +60,18 @@ export function localContext(name: string): string {
   return pair === null ? '' : pair.slice(pair.indexOf('@') + 1, pair.lastIndexOf('-'));
 }
 
+/** The digits before the rest of an endpoint's name: `101-desk` → `101`; empty where there is no rest or no such digits. */
+export const leadingNumber = (endpoint: string): string => /^(\d{2,8})(?=[^\d.])/.exec(endpoint)?.[1] ?? '';
+
 /** The extension behind a channel name; null when it is not an employee's phone. */
 export function extensionOf(name: string, callerNumber: string, plan: NumberPlan): string | null {
   if (isPlumbing(name)) return null;
   const { endpoint } = parseChannelName(name);
   if (plan.isTrunk(endpoint)) return null;
   if (plan.isExtension(endpoint)) return endpoint;
+  // One extension, several devices: `101-desk`, `101_mobile`, `101a`. Many have no caller id of their own.
+  const leading = leadingNumber(endpoint);
+  if (plan.isExtension(leading)) return leading;
   // Endpoints that are not named like their extension (`ivan-desk`) give it as their caller id.
   return plan.isExtension(callerNumber) && !/^\+?\d{6,}$/.test(endpoint) ? callerNumber : null;
 }

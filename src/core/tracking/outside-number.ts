@@ -1,6 +1,14 @@
 /** The outside party's number, and the one that was called. */
 import type { NumberPlan } from '../ports.ts';
-import { dialledNumbers, extenOf, numberOfDialString, startOf, trunkOf, type CallView } from './call-view.ts';
+import {
+  dialledNumbers,
+  extenOf,
+  numberOfDialString,
+  numbersOverTrunks,
+  startOf,
+  trunkOf,
+  type CallView,
+} from './call-view.ts';
 import { firstName, rankOf, type ChannelFacts } from './channel-facts.ts';
 import { localExten } from './channel-role.ts';
 
@@ -36,7 +44,9 @@ export function clientNumber(view: CallView, plan: NumberPlan): string | null {
   const dialled = view.client === null ? null : outsideNumberOf(view.client, view, plan);
   if (dialled !== null) return dialled;
   for (const channel of [view.origin, ...view.channels]) {
-    const number = dialledNumbers(channel).find((candidate) => plan.isOutsideNumber(candidate));
+    const number =
+      dialledNumbers(channel).find((candidate) => plan.isOutsideNumber(candidate)) ??
+      numbersOverTrunks(channel, plan)[0];
     if (number !== undefined) return plan.toClientNumber(number);
   }
   // Requested, and never dialled: the employee's phone showed whom it was about.
@@ -45,6 +55,9 @@ export function clientNumber(view: CallView, plan: NumberPlan): string | null {
     .find((number) => number !== undefined && plan.isOutsideNumber(number));
   return shown === undefined ? null : plan.toClientNumber(shown);
 }
+
+/** No number that is called from outside has fewer digits; queues, menus and conferences that a client is sent to do. */
+const shortestDid = 5;
 
 export function didOf(view: CallView, plan: NumberPlan): string | null {
   const marked = view.origin.variables.RL_DID;
@@ -56,5 +69,5 @@ export function didOf(view: CallView, plan: NumberPlan): string | null {
   const isTransferTarget = view.outsideLegs.some(
     (leg) => leg.dialString !== null && numberOfDialString(leg.dialString.value) === exten,
   );
-  return plan.isExtension(exten) || exten.length < 3 || isTransferTarget ? null : exten;
+  return plan.isExtension(exten) || exten.length < shortestDid || isTransferTarget ? null : exten;
 }

@@ -2,7 +2,7 @@
  * Who could hear whom, and when: the bridges of a call swept in the order of time. Local channel pairs join the bridges
  * their halves are in, so a queue's or a transfer's plumbing does not hide who talks.
  */
-import { nameAt, type BridgeMark, type ChannelFacts } from './channel-facts.ts';
+import { nameAt, rankOf, type BridgeMark, type ChannelFacts, type Moment } from './channel-facts.ts';
 import { isPlumbing, localPair } from './channel-role.ts';
 
 /** A span in which the same channels were joined; `members` are ids of two or more real channels. */
@@ -23,9 +23,11 @@ interface Step {
 export function talksOf(channels: readonly ChannelFacts[], until: number): Talk[] {
   const steps: Step[] = [];
   const seen = channels.flatMap(({ marks }) => marks.filter((mark) => !mark.isFromCdr && !mark.isFound));
+  const refused = new Set(channels.filter(answeredInVain).flatMap(({ marks }) => marks.map((mark) => mark.bridgeId)));
   for (const channel of channels) {
     for (const mark of countedMarks(channel)) {
-      if (!mark.isFromCdr || !wasWatched(mark, channel, seen)) steps.push({ at: mark.at, channel, mark });
+      if (mark.isFromCdr && (refused.has(mark.bridgeId) || wasWatched(mark, channel, seen))) continue;
+      steps.push({ at: mark.at, channel, mark });
     }
     if (channel.ended !== null) steps.push({ at: channel.ended.at, channel, mark: null });
   }
@@ -69,6 +71,12 @@ export function talksOf(channels: readonly ChannelFacts[], until: number): Talk[
 function bridgesAfter(bridges: readonly string[], mark: BridgeMark): readonly string[] {
   if (!mark.isEntry) return bridges.filter((bridgeId) => bridgeId !== mark.bridgeId);
   return mark.isFromCdr ? [...bridges, mark.bridgeId] : [mark.bridgeId];
+}
+
+/** Who was dialled, answered and hung up, all told live, and was in no bridge: asked whether to take the call, and did not. */
+function answeredInVain({ dialed, answered, ended, marks }: ChannelFacts): boolean {
+  const isLive = (moment: Moment | null) => moment?.rank === rankOf('ami');
+  return isLive(dialed) && isLive(answered) && isLive(ended) && marks.every((mark) => mark.isFromCdr);
 }
 
 /**
