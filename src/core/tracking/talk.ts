@@ -113,12 +113,12 @@ export function leavesBridgesAt(channel: ChannelFacts, at: number, which: 'next'
 }
 
 /**
- * Marks from CDR count only where a channel has no others, those in whole seconds only where nobody told the same more
+ * Marks from CDR count only where nobody saw the channel enter a bridge, those in whole seconds only where nobody told the same more
  * finely, and where a channel was found only when nobody saw it enter.
  */
 export function countedMarks({ marks }: ChannelFacts): readonly BridgeMark[] {
   const told = marks.filter((mark) => !mark.isFromCdr);
-  const counting = told.length > 0 ? told : marks;
+  const counting = told.some((mark) => mark.isEntry) ? told : marks;
   if (!counting.some((mark) => mark.isFound || mark.at % 1000 === 0)) return counting;
   return counting.filter((mark) => !counting.some((other) => isSameBetterTold(mark, other)));
 }

@@ -56,6 +56,15 @@ describe('the record of a call', () => {
     }
   });
 
+  it('takes from the CDR who talked where nobody saw them meet, only part', () => {
+    const { ami: messages } = storyNamed('inbound-answered');
+    const fromTheMiddle = messages.filter((message) => !message.includes('Event: BridgeEnter'));
+    assert.ok(fromTheMiddle.some((message) => message.includes('Event: BridgeLeave')));
+    assert.deepEqual(talks(record(amiEvents(fromTheMiddle))), [
+      { extension: '101', result: 'answered', duration: 2, registered: true },
+    ]);
+  });
+
   it('lets nobody talk who answered and would not take the call, whatever the CDR says', () => {
     const client = ['PJSIP/provider-00000000', '1795300000.1'] as const;
     const phone = ['PJSIP/101-00000001', '1795300002.2'] as const;
