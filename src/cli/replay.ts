@@ -3,6 +3,7 @@
  * The answer is one JSON document; calls stand in it by their start. Memory holds only the calls that overlap.
  */
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { createNumbering, createScreen, readRules } from '../installation/foundations.ts';
 import type { Call } from '../core/call.ts';
 import type { PbxEvent } from '../core/pbx-event.ts';
@@ -32,7 +33,7 @@ export const addReplayCommand: AddCommand = (program, context) => {
       const { plan } = createNumbering(config);
       const settings = { source: config.pbx[0]?.name ?? 'asterisk', timeZone: config.installation.timezone };
       const calls = replayCalls(
-        files.map((file) => readCapture(file, settings)),
+        files.map((file) => readCapture(resolve(context.cwd, file), settings)),
         {
           plan,
           log: quietLog,
@@ -67,13 +68,14 @@ async function printJsonCalls(
   const write = async (text: string) => {
     if (!stdout.write(text)) await once(stdout, 'drain');
   };
-  await write('{"calls":[');
-  let isFirst = true;
+  // Nothing before the first call: a file that cannot be read leaves no half of a document.
+  let before = '{"calls":[';
   for await (const call of calls) {
     const writes = dryRun === null ? {} : { writes: await dryRun.writesOf(call) };
-    await write(`${isFirst ? '' : ','}\n${JSON.stringify({ ...toReplayJson(call), ...writes })}`);
-    isFirst = false;
+    await write(`${before}\n${JSON.stringify({ ...toReplayJson(call), ...writes })}`);
+    before = ',';
   }
+  if (before !== ',') await write(before);
   await write(dryRun === null ? '\n]}\n' : `\n],"hookFaults":${JSON.stringify(dryRun.faults())}}\n`);
 }
 
@@ -188,13 +190,17 @@ async function* mergeByTime(
   streams: readonly AsyncIterable<readonly PbxEvent[]>[],
 ): AsyncGenerator<readonly PbxEvent[]> {
   const heads = streams.map((stream) => new StreamHead(stream));
-  await Promise.all(heads.map((head) => head.advance()));
-  for (;;) {
-    const open = heads.filter((head) => !head.isDone).sort((a, b) => a.at - b.at);
-    const [first, second] = open;
-    if (first === undefined) return;
-    yield first.takeUntil(second?.at ?? Infinity);
-    if (first.isEmpty) await first.advance();
+  try {
+    await Promise.all(heads.map((head) => head.advance()));
+    for (;;) {
+      const open = heads.filter((head) => !head.isDone).sort((a, b) => a.at - b.at);
+      const [first, second] = open;
+      if (first === undefined) return;
+      yield first.takeUntil(second?.at ?? Infinity);
+      if (first.isEmpty) await first.advance();
+    }
+  } finally {
+    await Promise.all(heads.map((head) => head.close()));
   }
 }
 
@@ -227,6 +233,11 @@ class StreamHead {
       this.#events = next.value;
       this.#index = 0;
     } while (this.#events.length === 0);
+  }
+
+  /** Closes the file, also where the reading of another has failed. */
+  async close(): Promise<void> {
+    await this.#iterator.return?.();
   }
 
   takeUntil(at: number): readonly PbxEvent[] {

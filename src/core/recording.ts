@@ -14,6 +14,7 @@ import {
   type ChannelFacts,
   type RecordingTold,
 } from './tracking/channel-facts.ts';
+import { countedMarks } from './tracking/talk.ts';
 
 /**
  * - `waiting`: the file is not there or not whole yet; looked for again on a schedule.
@@ -266,7 +267,7 @@ function spansOf(channel: ChannelFacts, recording: RecordingTold, view: CallView
   for (const { at: from, letters } of startsOf(channel, recording, stops)) {
     const to = Math.min(stops.find(({ at }) => at > from)?.at ?? Infinity, lastAt);
     if (to <= from) continue;
-    const written = letters.includes('b') ? bridgedSpans(channel.marks, from, to) : [{ from, to }];
+    const written = letters.includes('b') ? bridgedSpans(countedMarks(channel), from, to) : [{ from, to }];
     // Without `a` the file is begun anew.
     spans = letters.includes('a') ? [...spans, ...written] : written;
   }
@@ -275,10 +276,9 @@ function spansOf(channel: ChannelFacts, recording: RecordingTold, view: CallView
 
 function bridgedSpans(marks: readonly BridgeMark[], from: number, to: number): AnnouncedFile['spans'] {
   const spans: { from: number; to: number }[] = [];
-  const fine = marks.filter((mark) => !mark.isCoarse);
   let enteredAt: number | null = null;
   let bridgeId = '';
-  for (const mark of fine.length > 0 ? fine : marks) {
+  for (const mark of marks) {
     if (mark.isEntry) {
       enteredAt ??= mark.at;
       bridgeId = mark.bridgeId;

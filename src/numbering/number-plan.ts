@@ -1,5 +1,6 @@
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/max';
 import type { NumberPlan } from '../core/ports.ts';
+import { leadingNumber } from '../core/tracking/channel-role.ts';
 import type { NumberingConfig } from './config.ts';
 import { compileExtensionPattern } from './extension-pattern.ts';
 
@@ -113,7 +114,8 @@ export function createNumberPlan(
   const isValidNumber = cached((dialled: string) => /^\+?\d+$/.test(dialled) && readNumber(dialled) !== null);
 
   function isTrunk(endpoint: string): boolean {
-    if (trunks.length === 0) return endpoint !== '' && !isExtension(endpoint);
+    if (trunks.length === 0)
+      return endpoint !== '' && !isExtension(endpoint) && !isKnownExtension(leadingNumber(endpoint));
     return trunks.some((trunk) => (trunk.endsWith('*') ? endpoint.startsWith(trunk.slice(0, -1)) : endpoint === trunk));
   }
 

@@ -114,6 +114,12 @@ describe('the number plan', () => {
     assert.ok(!open.isTrunk(''));
   });
 
+  it('takes a device of an employee, named after the extension and more, for no trunk', () => {
+    const plan = createNumberPlan(numberingConfig.parse({}), (number) => number === '101');
+    for (const name of ['101-desk', '101_mobile', '101a']) assert.ok(!plan.isTrunk(name), name);
+    for (const name of ['10.0.0.5', '102-mts', '74951234567-mts']) assert.ok(plan.isTrunk(name), name);
+  });
+
   it('says what is wrong with its settings', () => {
     const faults = numberingConfig.safeParse({
       country: 'XX',

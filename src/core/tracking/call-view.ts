@@ -2,7 +2,7 @@
 import type { Direction } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import { endOfCall, resolveNames, type CallState } from './call-machine.ts';
-import { endOfChannel, firstName, lastName, nameAt, type ChannelFacts } from './channel-facts.ts';
+import { endOfChannel, firstName, lastName, nameAt, rankOf, type AppRun, type ChannelFacts } from './channel-facts.ts';
 import {
   extensionOf,
   isPlumbing,
@@ -50,8 +50,11 @@ export const startOf = (channel: ChannelFacts): number =>
  */
 export function compareStarts(a: ChannelFacts, b: ChannelFacts): number {
   const haveIds = !a.id.includes('/') && !b.id.includes('/');
-  return (haveIds ? 0 : startOf(a) - startOf(b)) || compareIds(a.id, b.id);
+  return (haveIds ? 0 : startOf(a) - startOf(b) || countOfName(a) - countOfName(b)) || compareIds(a.id, b.id);
 }
+/** Names end in a count of the channels of their technology, in hexadecimal digits; 0 where they do not. */
+const countOfName = (channel: ChannelFacts) =>
+  parseInt(/-([0-9a-f]{8})(?:;[12])?$/.exec(firstName(channel))?.[1] ?? '0', 16);
 
 /** What was dialled; null where nothing was (`s`: the start of a context). */
 export const extenOf = (channel: ChannelFacts): string | null =>
@@ -113,7 +116,9 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
     client: callers[0] ?? (direction === 'outbound' ? pickClientLeg(outsideLegs) : null),
     outsideLegs,
     phones: phonesOf(channels, extension, plan),
-    talks: talksOrGuess(channels, endedAt ?? lastAt, origin),
+    talks: channels.some((channel) => channel.marks.length > 0)
+      ? talksOf(channels, endedAt ?? lastAt)
+      : guessTalks(channels, endedAt, origin),
     isRequested,
     requestId,
     startedAt: Math.min(startOf(origin), startOf(first)),
@@ -153,7 +158,19 @@ function directionOf(
   if (known.callers.length > 0) return 'inbound';
   if (known.outsideLegs.length > 0 || known.isRequested) return 'outbound';
   // No outside channel came into being: an outbound call that failed at once, or an internal one.
-  return dialledNumbers(origin).some((number) => known.plan.isOutsideNumber(number)) ? 'outbound' : 'internal';
+  const isToOutside =
+    dialledNumbers(origin).some((number) => known.plan.isOutsideNumber(number)) ||
+    numbersOverTrunks(origin, known.plan).length > 0;
+  return isToOutside ? 'outbound' : 'internal';
+}
+
+/** A number of any form, over a trunk: `PJSIP/2223344@provider`, `SIP/provider/2223344`. */
+function leadsOutside(target: string, plan: NumberPlan): boolean {
+  if (isPlumbing(target)) return false;
+  const [, first, second] = target.split('/');
+  if (first === undefined) return false;
+  const [number, trunk] = second === undefined ? first.split('@') : [second, first];
+  return /^\+?\d{3,}$/.test(number!) && !plan.isExtension(number!) && trunk !== undefined && plan.isTrunk(trunk);
 }
 
 /** The Local channel that click-to-call begins with; all that CEL shows of a request. */
@@ -165,11 +182,18 @@ export function dialledNumbers(channel: ChannelFacts): string[] {
   const numbers = exten === null ? [] : [exten];
   for (const run of channel.apps) {
     if (run.exten !== '' && run.exten !== 's') numbers.push(run.exten);
-    if (run.app.toLowerCase() === 'dial')
-      for (const target of run.args.split(',')[0]!.split('&')) numbers.push(numberOfDialString(target));
+    for (const target of targetsOf(run)) numbers.push(numberOfDialString(target));
   }
   return numbers;
 }
+const targetsOf = ({ app, args }: AppRun) => (app.toLowerCase() === 'dial' ? args.split(',')[0]!.split('&') : []);
+
+/** Of these, the ones that its Dial applications give to a trunk. */
+export const numbersOverTrunks = (channel: ChannelFacts, plan: NumberPlan): string[] =>
+  channel.apps
+    .flatMap(targetsOf)
+    .filter((target) => leadsOutside(target, plan))
+    .map(numberOfDialString);
 
 /** `PJSIP/79161110002@provider`, `provider/79161110002`, `79161110002@provider` → `79161110002`. */
 export function numberOfDialString(dialString: string): string {
@@ -186,16 +210,17 @@ function pickClientLeg(legs: readonly ChannelFacts[]): ChannelFacts | null {
 }
 
 /**
- * An installation may log no bridges at all. Then two answered channels of a call talked from the later answer to the
- * earlier end.
+ * An installation may log no bridges at all in its CEL; AMI tells of each. Then two answered channels of a call talked
+ * from the later answer to the earlier end. Nothing is guessed while the call lasts: a bridge may be told yet.
  */
-function talksOrGuess(channels: readonly ChannelFacts[], until: number, origin: ChannelFacts): Talk[] {
-  if (channels.some((channel) => channel.marks.length > 0)) return talksOf(channels, until);
+function guessTalks(channels: readonly ChannelFacts[], endedAt: number | null, origin: ChannelFacts): Talk[] {
   const talks: Talk[] = [];
+  if (endedAt === null) return talks;
   for (const channel of channels) {
     if (channel === origin || channel.answered === null || isPlumbing(firstName(channel))) continue;
+    if (channel.answered.rank === rankOf('ami')) continue;
     const from = Math.max(channel.answered.at, origin.answered?.at ?? channel.answered.at);
-    const to = Math.min(channel.ended?.at ?? until, origin.ended?.at ?? until);
+    const to = Math.min(channel.ended?.at ?? endedAt, origin.ended?.at ?? endedAt);
     if (to > from) talks.push({ from, to, members: [origin.id, channel.id].sort() });
   }
   return talks;

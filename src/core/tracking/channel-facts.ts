@@ -19,8 +19,8 @@ export interface BridgeMark {
   readonly at: number;
   readonly bridgeId: string;
   readonly isEntry: boolean;
-  /** In whole seconds (CDR, CEL without fractions): used only where nothing finer is known of the channel. */
-  readonly isCoarse: boolean;
+  /** Inferred from a CDR row, which takes whoever was dialled for somebody who talked: used only where nobody says better. */
+  readonly isFromCdr: boolean;
   /** Found there by a resync, at a time by our clock; used only where nobody saw the channel enter. */
   readonly isFound: boolean;
 }
@@ -215,7 +215,7 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
         at: event.at,
         bridgeId: event.bridgeId,
         isEntry: event.type === 'bridge-entered',
-        isCoarse: event.origin === 'cdr' || event.at % 1000 === 0,
+        isFromCdr: event.origin === 'cdr',
         isFound: event.origin === 'resync',
       };
       const isKnown = named.marks.some(

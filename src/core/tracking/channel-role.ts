@@ -43,6 +43,12 @@ export function localPair(name: string): string | null {
   return name.startsWith('Local/') && name.at(-2) === ';' ? name.slice(0, -2) : null;
 }
 
+/** `Local/101@queue-00000001;1` → `Local/101@queue-00000001;2`, and back; null for anything else. */
+export function otherHalf(name: string): string | null {
+  const pair = localPair(name);
+  return pair === null ? null : `${pair};${name.endsWith('1') ? '2' : '1'}`;
+}
+
 /** The number a Local channel stands for: `Local/101@queue-00000001;1` → `101`. */
 export function localExten(name: string): string {
   return name.startsWith('Local/') ? name.slice(6, name.indexOf('@') > 0 ? name.indexOf('@') : undefined) : '';
@@ -54,12 +60,18 @@ export function localContext(name: string): string {
   return pair === null ? '' : pair.slice(pair.indexOf('@') + 1, pair.lastIndexOf('-'));
 }
 
+/** The digits before the rest of an endpoint's name: `101-desk` → `101`; empty where there is no rest or no such digits. */
+export const leadingNumber = (endpoint: string): string => /^(\d{2,8})(?=[^\d.])/.exec(endpoint)?.[1] ?? '';
+
 /** The extension behind a channel name; null when it is not an employee's phone. */
 export function extensionOf(name: string, callerNumber: string, plan: NumberPlan): string | null {
   if (isPlumbing(name)) return null;
   const { endpoint } = parseChannelName(name);
   if (plan.isTrunk(endpoint)) return null;
   if (plan.isExtension(endpoint)) return endpoint;
+  // One extension, several devices: `101-desk`, `101_mobile`, `101a`. Many have no caller id of their own.
+  const leading = leadingNumber(endpoint);
+  if (plan.isExtension(leading)) return leading;
   // Endpoints that are not named like their extension (`ivan-desk`) give it as their caller id.
   return plan.isExtension(callerNumber) && !/^\+?\d{6,}$/.test(endpoint) ? callerNumber : null;
 }

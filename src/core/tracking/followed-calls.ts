@@ -4,8 +4,8 @@ import type { PbxEvent } from '../pbx-event.ts';
 import type { NumberPlan } from '../ports.ts';
 import { absorb, newCall, type CallState } from './call-machine.ts';
 import { compareIds } from './call-view.ts';
-import { firstName } from './channel-facts.ts';
-import { roleOf } from './channel-role.ts';
+import { firstName, rankOf } from './channel-facts.ts';
+import { otherHalf, roleOf } from './channel-role.ts';
 
 /** A call in memory. */
 export interface Tracked {
@@ -75,7 +75,11 @@ export class FollowedCalls {
   find(event: PbxEvent, touched: Set<Tracked>): Tracked {
     const linkedKey = key(event.source, event.linkedId);
     const uniqueKey = event.uniqueId === null || event.type === 'call-ended' ? null : key(event.source, event.uniqueId);
-    const byChannel = uniqueKey === null ? this.#holderOf(event) : this.#byUniqueId.get(uniqueKey);
+    // A CDR row that goes by its own uniqueid may lack the linkedid, or was written before its call was joined to another.
+    const isNamedOnly = uniqueKey === null || (event.origin === 'cdr' && event.linkedId === event.uniqueId);
+    const byChannel =
+      (uniqueKey === null ? undefined : this.#byUniqueId.get(uniqueKey)) ??
+      (isNamedOnly ? this.#holderOf(event) : undefined);
     const byLink = this.#byLinkedId.get(linkedKey);
     let tracked = byChannel ?? byLink;
     if (tracked === undefined) {
@@ -94,17 +98,24 @@ export class FollowedCalls {
     return event.type === 'bridge-entered' ? this.#meet(tracked, event, touched) : tracked;
   }
 
-  /** The call with the channel that had this name at that time: names come again after a restart of the PBX. */
+  /**
+   * The call with the channel that had this name at that time, or with its other half if it is one of a Local pair: names
+   * come again after a restart of the PBX.
+   */
   #holderOf(event: PbxEvent): Tracked | undefined {
-    if (event.uniqueId !== null || event.type === 'call-ended') return undefined;
-    const tracked = this.#byName.get(key(event.source, event.channel));
-    if (tracked === undefined) return undefined;
-    for (const channel of tracked.state.channels.values()) {
-      if (!channel.names.some((entry) => entry.name === event.channel)) continue;
-      const startedAt = channel.started?.at ?? -Infinity;
-      const endedAt = channel.ended?.at ?? Infinity;
-      // CDR has whole seconds.
-      if (startedAt - 1_000 <= event.at && event.at <= endedAt + 1_000) return tracked;
+    if (event.type === 'call-ended') return undefined;
+    for (const name of [event.channel, otherHalf(event.channel)]) {
+      const tracked = name === null ? undefined : this.#byName.get(key(event.source, name));
+      if (tracked === undefined) continue;
+      for (const channel of tracked.state.channels.values()) {
+        if (!channel.names.some((entry) => entry.name === name)) continue;
+        // A CDR row begins when its two parties meet, by which time the channel may have been there for long.
+        const { started } = channel;
+        const startedAt = started === null || started.rank === rankOf('cdr') ? -Infinity : started.at;
+        const endedAt = channel.ended?.at ?? Infinity;
+        // CDR has whole seconds.
+        if (startedAt - 1_000 <= event.at && event.at <= endedAt + 1_000) return tracked;
+      }
     }
     return undefined;
   }
@@ -127,8 +138,8 @@ export class FollowedCalls {
    * (a consultation, a pickup, a retrieval from parking); two clients' calls stay two.
    */
   #join(own: Tracked, other: Tracked, touched: Set<Tracked>): Tracked {
-    const ownHasClient = this.#hasOutside(own.state);
-    const otherHasClient = this.#hasOutside(other.state);
+    const ownHasClient = this.#hasOutside(own.state) && !isHalf(own.state);
+    const otherHasClient = this.#hasOutside(other.state) && !isHalf(other.state);
     if (ownHasClient && otherHasClient) return own;
     const isOtherHost = otherHasClient || (!ownHasClient && compareIds(other.state.linkedId, own.state.linkedId) < 0);
     const [host, guest] = isOtherHost ? [other, own] : [own, other];
@@ -164,5 +175,11 @@ export class FollowedCalls {
     }
   }
 }
+
+/** A CDR row of the second half of a Local pair, that lacks the linkedid: never a call of its own. */
+const isHalf = ({ channels, linkedId }: CallState): boolean => {
+  const origin = channels.get(linkedId);
+  return origin !== undefined && firstName(origin).startsWith('Local/') && firstName(origin).endsWith(';2');
+};
 
 const key = (source: string, id: string): string => `${source}\n${id}`;

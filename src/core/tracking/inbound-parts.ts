@@ -1,6 +1,6 @@
 /** Who took part in a call that came from outside. */
 import type { NumberPlan } from '../ports.ts';
-import { compareStarts, startOf, type CallView } from './call-view.ts';
+import { compareStarts, extensionOfLocal, startOf, type CallView } from './call-view.ts';
 import type { ChannelFacts } from './channel-facts.ts';
 import { outcomeOf } from './outcome.ts';
 import { outsideNumberOf } from './outside-number.ts';
@@ -47,11 +47,12 @@ function forwardedParts(view: CallView, talking: readonly Part[], plan: NumberPl
     const candidates = view.phones.filter(
       (other) => startOf(other) <= startOf(leg) && !talking.some((part) => part.channel === other),
     );
+    const extensionOfPhone = (phone: ChannelFacts) => view.extension(phone) ?? extensionOfLocal(phone, plan);
     const own =
       candidates.findLast((other) => marked === null && other.forward !== null && !usedLegs.has(other)) ??
-      candidates.findLast((other) => !usedLegs.has(other) && (marked === null || view.extension(other) === marked));
+      candidates.findLast((other) => !usedLegs.has(other) && (marked === null || extensionOfPhone(other) === marked));
     const lastTalker = talking.filter((part) => part.requestedAt <= startOf(leg)).at(-1);
-    const extension = marked ?? (own === undefined ? null : view.extension(own)) ?? lastTalker?.extension ?? null;
+    const extension = marked ?? (own === undefined ? null : extensionOfPhone(own)) ?? lastTalker?.extension ?? null;
     if (own !== undefined) usedLegs.add(own);
     const talk = talkSpan(view, leg, client);
     const part: Part = {

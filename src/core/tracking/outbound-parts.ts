@@ -3,7 +3,7 @@ import type { CallResult } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import { extensionOfLocal, startOf, type CallView } from './call-view.ts';
 import type { ChannelFacts } from './channel-facts.ts';
-import { outcome } from './outcome.ts';
+import { betterStatus, outcome } from './outcome.ts';
 import { answeredPart, silentPart, variableAlong, type Part } from './part.ts';
 
 export function outboundParts(view: CallView, plan: NumberPlan): Part[] {
@@ -35,7 +35,7 @@ function outboundResult(view: CallView, caller: ChannelFacts): CallResult {
   if (leg === undefined && view.isRequested && view.endedAt !== null) return resultWithoutLeg(view);
   return outcome({
     cause: leg?.cause?.value ?? caller.cause?.value ?? null,
-    status: leg?.outcome?.value ?? caller.dialStatus?.value ?? null,
+    status: betterStatus(leg?.outcome ?? null, caller.dialStatus),
   });
 }
 

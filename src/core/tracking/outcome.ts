@@ -1,9 +1,15 @@
 /** What became of an attempt to reach a phone. */
 import type { CallResult } from '../call.ts';
-import type { ChannelFacts } from './channel-facts.ts';
+import type { ChannelFacts, Said } from './channel-facts.ts';
 
 export const outcomeOf = (leg: ChannelFacts): CallResult =>
-  outcome({ cause: leg.cause?.value ?? null, status: (leg.outcome ?? leg.dialStatus)?.value ?? null });
+  outcome({ cause: leg.cause?.value ?? null, status: betterStatus(leg.outcome, leg.dialStatus) });
+
+/** Of what is said of the attempt itself and of the dialling as a whole, the better known; the first where both are. */
+export function betterStatus(ofAttempt: Said<string> | null, ofDialling: Said<string> | null): string | null {
+  const isWorse = ofAttempt !== null && ofDialling !== null && ofDialling.rank > ofAttempt.rank;
+  return ((isWorse ? ofDialling : ofAttempt) ?? ofDialling)?.value ?? null;
+}
 
 /** From dial status and Q.850 cause. The cause decides where the status lumps different ends together. */
 export function outcome(end: { cause: number | null; status: string | null }): CallResult {

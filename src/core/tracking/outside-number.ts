@@ -1,6 +1,14 @@
 /** The outside party's number, and the one that was called. */
 import type { NumberPlan } from '../ports.ts';
-import { dialledNumbers, extenOf, numberOfDialString, startOf, trunkOf, type CallView } from './call-view.ts';
+import {
+  dialledNumbers,
+  extenOf,
+  numberOfDialString,
+  numbersOverTrunks,
+  startOf,
+  trunkOf,
+  type CallView,
+} from './call-view.ts';
 import { firstName, rankOf, type ChannelFacts } from './channel-facts.ts';
 import { localExten } from './channel-role.ts';
 
@@ -36,7 +44,9 @@ export function clientNumber(view: CallView, plan: NumberPlan): string | null {
   const dialled = view.client === null ? null : outsideNumberOf(view.client, view, plan);
   if (dialled !== null) return dialled;
   for (const channel of [view.origin, ...view.channels]) {
-    const number = dialledNumbers(channel).find((candidate) => plan.isOutsideNumber(candidate));
+    const number =
+      dialledNumbers(channel).find((candidate) => plan.isOutsideNumber(candidate)) ??
+      numbersOverTrunks(channel, plan)[0];
     if (number !== undefined) return plan.toClientNumber(number);
   }
   // Requested, and never dialled: the employee's phone showed whom it was about.
@@ -46,12 +56,18 @@ export function clientNumber(view: CallView, plan: NumberPlan): string | null {
   return shown === undefined ? null : plan.toClientNumber(shown);
 }
 
+/** No number that is called from outside has fewer digits; queues, menus and conferences that a client is sent to do. */
+const shortestDid = 5;
+
 export function didOf(view: CallView, plan: NumberPlan): string | null {
   const marked = view.origin.variables.RL_DID;
   if (marked !== undefined) return marked.value;
   if (view.direction !== 'inbound' || view.client === null) return null;
   const exten = extenOf(view.client);
+  if (exten === null || view.client.exten?.rank !== rankOf('cdr')) return exten;
   // A CDR names what was dialled last: after a transfer or in a menu that is no number anybody called from outside.
-  const isFromCdr = view.client.exten?.rank === rankOf('cdr');
-  return exten !== null && isFromCdr && (plan.isExtension(exten) || exten.length < 3) ? null : exten;
+  const isTransferTarget = view.outsideLegs.some(
+    (leg) => leg.dialString !== null && numberOfDialString(leg.dialString.value) === exten,
+  );
+  return plan.isExtension(exten) || exten.length < shortestDid || isTransferTarget ? null : exten;
 }

@@ -2,7 +2,7 @@
  * Who could hear whom, and when: the bridges of a call swept in the order of time. Local channel pairs join the bridges
  * their halves are in, so a queue's or a transfer's plumbing does not hide who talks.
  */
-import { nameAt, type BridgeMark, type ChannelFacts } from './channel-facts.ts';
+import { nameAt, rankOf, type BridgeMark, type ChannelFacts, type Moment } from './channel-facts.ts';
 import { isPlumbing, localPair } from './channel-role.ts';
 
 /** A span in which the same channels were joined; `members` are ids of two or more real channels. */
@@ -15,45 +15,48 @@ export interface Talk {
 interface Step {
   readonly at: number;
   readonly channel: ChannelFacts;
-  readonly bridgeId: string | null;
+  /** Null: it hangs up. */
+  readonly mark: BridgeMark | null;
 }
 
 /** `until` closes what is still open: the end of the call, or now for a call that lasts. */
-export function talksOf(channels: Iterable<ChannelFacts>, until: number): Talk[] {
+export function talksOf(channels: readonly ChannelFacts[], until: number): Talk[] {
   const steps: Step[] = [];
+  const seen = channels.flatMap(({ marks }) => marks.filter((mark) => !mark.isFromCdr && !mark.isFound));
+  const refused = new Set(channels.filter(answeredInVain).flatMap(({ marks }) => marks.map((mark) => mark.bridgeId)));
   for (const channel of channels) {
-    for (const mark of marksOf(channel)) {
-      steps.push({ at: mark.at, channel, bridgeId: mark.isEntry ? mark.bridgeId : `-${mark.bridgeId}` });
+    for (const mark of countedMarks(channel)) {
+      if (mark.isFromCdr && (refused.has(mark.bridgeId) || wasWatched(mark, channel, seen))) continue;
+      steps.push({ at: mark.at, channel, mark });
     }
-    if (channel.ended !== null) steps.push({ at: channel.ended.at, channel, bridgeId: null });
+    if (channel.ended !== null) steps.push({ at: channel.ended.at, channel, mark: null });
   }
   // Of what happened in one instant (clocks of whole seconds), entering comes first: who met did meet.
   steps.sort((a, b) => a.at - b.at || kindOf(a) - kindOf(b));
 
-  const inBridge = new Map<ChannelFacts, string>();
+  const inBridges = new Map<ChannelFacts, readonly string[]>();
   const ended = new Set<ChannelFacts>();
   const open = new Map<string, number>();
   const talks: Talk[] = [];
   for (let index = 0; index < steps.length; index++) {
-    const step = steps[index]!;
-    if (step.bridgeId === null) {
-      ended.add(step.channel);
-      inBridge.delete(step.channel);
-    } else if (step.bridgeId.startsWith('-')) {
-      // Leaving a bridge after having entered another is the same news told late.
-      if (inBridge.get(step.channel) === step.bridgeId.slice(1)) inBridge.delete(step.channel);
-    } else if (!ended.has(step.channel)) {
-      inBridge.set(step.channel, step.bridgeId);
+    const { at, channel, mark } = steps[index]!;
+    if (mark === null) {
+      ended.add(channel);
+      inBridges.delete(channel);
+    } else if (!ended.has(channel)) {
+      const bridges = bridgesAfter(inBridges.get(channel) ?? [], mark);
+      if (bridges.length > 0) inBridges.set(channel, bridges);
+      else inBridges.delete(channel);
     }
     const next = steps[index + 1];
-    if (next?.at === step.at && kindOf(next) === kindOf(step)) continue;
-    const groups = groupsOf(inBridge, step.at);
+    if (next?.at === at && kindOf(next) === kindOf(steps[index]!)) continue;
+    const groups = groupsOf(inBridges, at);
     for (const [key, from] of open) {
       if (groups.has(key)) continue;
       open.delete(key);
-      talks.push({ from, to: step.at, members: key.split('\n') });
+      talks.push({ from, to: at, members: key.split('\n') });
     }
-    for (const key of groups) if (!open.has(key)) open.set(key, step.at);
+    for (const key of groups) if (!open.has(key)) open.set(key, at);
   }
   for (const [key, from] of open) if (until > from) talks.push({ from, to: until, members: key.split('\n') });
   // Who changes places within one second of a coarse clock seems to meet; it counts only where nobody met for longer.
@@ -61,68 +64,105 @@ export function talksOf(channels: Iterable<ChannelFacts>, until: number): Talk[]
   return (lasting.length > 0 ? lasting : talks).sort((a, b) => a.from - b.from);
 }
 
+/**
+ * The bridges that a channel is in after the mark. That is one; but a CDR row is a bridge of two, of which somebody in a
+ * conference has several at a time. Leaving a bridge after having entered another is the same news told late.
+ */
+function bridgesAfter(bridges: readonly string[], mark: BridgeMark): readonly string[] {
+  if (!mark.isEntry) return bridges.filter((bridgeId) => bridgeId !== mark.bridgeId);
+  return mark.isFromCdr ? [...bridges, mark.bridgeId] : [mark.bridgeId];
+}
+
+/** Who was dialled, answered and hung up, all told live, and was in no bridge: asked whether to take the call, and did not. */
+function answeredInVain({ dialed, answered, ended, marks }: ChannelFacts): boolean {
+  const isLive = (moment: Moment | null) => moment?.rank === rankOf('ami');
+  return isLive(dialed) && isLive(answered) && isLive(ended) && marks.every((mark) => mark.isFromCdr);
+}
+
+/**
+ * True when others were seen entering and leaving bridges all the time that a CDR row says this channel talked: then it
+ * would have been seen too, and waited with music for somebody who answered and would not take the call.
+ */
+function wasWatched({ bridgeId }: BridgeMark, channel: ChannelFacts, seen: readonly BridgeMark[]): boolean {
+  const [from, to] = [0, 1].map((index) => channel.marks.filter((mark) => mark.bridgeId === bridgeId)[index]?.at);
+  if (from === undefined || to === undefined) return false;
+  return seen.some((mark) => mark.at > from + 1000 && mark.at < to - 1000);
+}
+
 /** 0 entering, 1 leaving, 2 hanging up. */
-const kindOf = (step: Step): number => (step.bridgeId === null ? 2 : step.bridgeId.startsWith('-') ? 1 : 0);
+const kindOf = ({ mark }: Step): number => (mark === null ? 2 : mark.isEntry ? 0 : 1);
 
 /**
  * When the channel, in a bridge at `at`, is in none any more; null while it stays. A change from one bridge to another
  * is no leaving.
  */
 export function leavesBridgesAt(channel: ChannelFacts, at: number, which: 'next' | 'last'): number | null {
-  let current: string | null = null;
+  let bridges: readonly string[] = [];
   let leftAt: number | null = null;
-  for (const mark of marksOf(channel)) {
+  for (const mark of countedMarks(channel)) {
+    const before = bridges;
+    bridges = bridgesAfter(before, mark);
     if (mark.isEntry) {
       if (which === 'next' && leftAt !== null && leftAt >= at) return leftAt;
-      current = mark.bridgeId;
       leftAt = null;
-    } else if (mark.bridgeId === current) {
-      current = null;
+    } else if (before.length > 0 && bridges.length === 0) {
       leftAt = mark.at;
     }
   }
   return leftAt === null ? null : Math.max(leftAt, at);
 }
 
-/** Coarse marks count only where a channel has no finer ones, and where it was found only when nobody saw it enter. */
-function marksOf({ marks }: ChannelFacts): readonly BridgeMark[] {
-  const fine = marks.filter((mark) => !mark.isCoarse);
-  const counting = fine.length > 0 ? fine : marks;
-  if (!counting.some((mark) => mark.isFound)) return counting;
-  const wasSeenEntering = (found: BridgeMark) =>
-    counting.some((mark) => mark.isEntry && !mark.isFound && mark.bridgeId === found.bridgeId);
-  return counting.filter((mark) => !mark.isFound || !wasSeenEntering(mark));
+/**
+ * Marks from CDR count only where nobody saw the channel enter a bridge, those in whole seconds only where nobody told the same more
+ * finely, and where a channel was found only when nobody saw it enter.
+ */
+export function countedMarks({ marks }: ChannelFacts): readonly BridgeMark[] {
+  const told = marks.filter((mark) => !mark.isFromCdr);
+  const counting = told.some((mark) => mark.isEntry) ? told : marks;
+  if (!counting.some((mark) => mark.isFound || mark.at % 1000 === 0)) return counting;
+  return counting.filter((mark) => !counting.some((other) => isSameBetterTold(mark, other)));
+}
+
+function isSameBetterTold(mark: BridgeMark, other: BridgeMark): boolean {
+  if (mark.bridgeId !== other.bridgeId || mark.isEntry !== other.isEntry) return false;
+  if (mark.isFound) return !other.isFound;
+  return mark.at % 1000 === 0 && other.at > mark.at && other.at < mark.at + 1000 && !other.isFound;
 }
 
 /** The sets of real channels that are joined now, each as its sorted ids. */
-function groupsOf(inBridge: ReadonlyMap<ChannelFacts, string>, at: number): Set<string> {
+function groupsOf(inBridges: ReadonlyMap<ChannelFacts, readonly string[]>, at: number): Set<string> {
   const joinedTo = new Map<string, string>();
   const rootOf = (bridgeId: string): string => {
     let root = bridgeId;
     while (joinedTo.has(root)) root = joinedTo.get(root)!;
     return root;
   };
+  const join = (one: string, other: string) => {
+    if (rootOf(one) !== rootOf(other)) joinedTo.set(rootOf(one), rootOf(other));
+  };
   const bridgeOfPair = new Map<string, string>();
   const real: { id: string; bridgeId: string }[] = [];
-  for (const [channel, bridgeId] of inBridge) {
+  for (const [channel, bridges] of inBridges) {
     const name = nameAt(channel, at);
     const pair = localPair(name);
-    if (pair !== null) {
-      const other = bridgeOfPair.get(pair);
-      if (other === undefined) bridgeOfPair.set(pair, bridgeId);
-      else if (rootOf(other) !== rootOf(bridgeId)) joinedTo.set(rootOf(other), rootOf(bridgeId));
-    } else if (!isPlumbing(name)) {
-      real.push({ id: channel.id, bridgeId });
+    if (pair === null && isPlumbing(name)) continue;
+    for (const bridgeId of bridges) {
+      if (pair === null) {
+        real.push({ id: channel.id, bridgeId });
+      } else {
+        join(bridgeOfPair.get(pair) ?? bridgeId, bridgeId);
+        bridgeOfPair.set(pair, bridgeId);
+      }
     }
   }
-  const members = new Map<string, string[]>();
+  const members = new Map<string, Set<string>>();
   for (const { id, bridgeId } of real) {
     const root = rootOf(bridgeId);
     const group = members.get(root);
-    if (group === undefined) members.set(root, [id]);
-    else group.push(id);
+    if (group === undefined) members.set(root, new Set([id]));
+    else group.add(id);
   }
   const groups = new Set<string>();
-  for (const ids of members.values()) if (ids.length > 1) groups.add(ids.sort().join('\n'));
+  for (const ids of members.values()) if (ids.size > 1) groups.add([...ids].sort().join('\n'));
   return groups;
 }

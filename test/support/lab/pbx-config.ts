@@ -8,7 +8,8 @@
  *   7000004 IVR: 1 rings 101, 2 is the queue        7000005 rings 101 for 2 s, then voicemail
  *   7000015 the same, with a greeting of some seconds
  *   7000006 rings 101 for 2 s, then 101's mobile   7000016 rings 102 for 8 s (for a phone that redirects)
- *   7000026 rings 101 and its mobile together
+ *   7000026 rings 101 and its mobile together       7000036 is forwarded to a mobile by the extension 101 itself
+ *   7000020 follow-me of 101, who must press a key
  *   7000007 rings 101 for 2 s, then 102            7000008 conference 800
  *   7000009 nobody's: an announcement and the end
  * Phones dial 101–104, 600 (queue `sales`), 700 (park), 701–720 (retrieve), 800 (conference), 8500 (voicemail), *8 and
@@ -88,6 +89,7 @@ export function configurePbx(settings: InstanceSettings, options: PbxOptions): R
     'queues.conf': queuesConf,
     'voicemail.conf': voicemailConf,
     'confbridge.conf': confbridgeConf,
+    'followme.conf': followmeConf,
     'musiconhold.conf': `[default]\nmode=files\ndirectory=${settings.place.dataFolder}/sounds/en\n`,
     'cdr.conf': cdrConf,
     'cdr_manager.conf': cdrManagerConf,
@@ -235,6 +237,7 @@ const pbxModules = [
   'app_db',
   'app_directed_pickup',
   'app_echo',
+  'app_followme',
   'app_forkcdr',
   'app_milliwatt',
   'app_mixmonitor',
@@ -462,6 +465,12 @@ quiet = yes
 music_on_hold_when_empty = yes
 `;
 
+const followmeConf = `[general]
+[101]
+context=queue-members
+number=>101,6
+`;
+
 const cdrConf = `[general]
 enable = yes
 unanswered = no
@@ -591,6 +600,13 @@ exten => 7000026,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
  same => n,Set(LAB_MOBILE=Local/${mobileOf101}@lab-mobiles/n)
  same => n,Dial(PJSIP/101&\${LAB_MOBILE},8,${dialOptions})
  same => n,Hangup()
+exten => 7000036,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
+ same => n,Dial(Local/101@lab-forwards/n,20,${dialOptions})
+ same => n,Hangup()
+exten => 7000020,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
+ same => n,Answer()
+ same => n,FollowMe(101)
+ same => n,Hangup()
 exten => 7000016,1,Gosub(lab-inbound-start,s,1(\${EXTEN}))
  same => n,Dial(PJSIP/102,8,${dialOptions})
  same => n,Hangup()
@@ -621,6 +637,11 @@ exten => i,1,Hangup()
 ; A mobile that rings together with its employee's phone.
 [lab-mobiles]
 exten => ${mobileOf101},1,Dial(PJSIP/\${EXTEN}@provider,20,b(lab-mark-employee^s^1(101)))
+ same => n,Hangup()
+
+; All calls of 101 go to its mobile.
+[lab-forwards]
+exten => 101,1,Dial(PJSIP/${mobileOf101}@provider,20)
  same => n,Hangup()
 
 [queue-members]

@@ -168,7 +168,7 @@ export function translateCdr(source: string, record: CdrRecord, events: PbxEvent
     type: 'started',
     at: startedAt,
     // The second record of a call may be of a channel that was dialled in the first.
-    isCalling: record.linkedId === '' || record.linkedId === uniqueId ? true : null,
+    isCalling: record.linkedId === uniqueId ? true : null,
     context: record.context,
     exten: record.dst,
     callerNumber: record.src || number,

@@ -269,8 +269,7 @@ export function translateCel(source: string, record: CelRecord, events: PbxEvent
       break;
     case 'ANSWER':
       events.push({ ...head, type: 'answered' });
-      // A second Dial in a row starts no application of another name, so that only this row shows whom it dialled.
-      if (record.app === 'Dial') pushApp(record, head, events);
+      pushRunningApp(record, head, events);
       break;
     case 'HANGUP': {
       const extra = readExtra(record.extra);
@@ -293,6 +292,7 @@ export function translateCel(source: string, record: CelRecord, events: PbxEvent
       const bridgeId = textOf(extra.bridge_id);
       if (bridgeId !== null)
         events.push({ ...head, type: 'bridge-entered', bridgeId, bridgeType: textOf(extra.bridge_technology) });
+      pushRunningApp(record, head, events);
       break;
     }
     case 'BRIDGE_EXIT': {
@@ -360,6 +360,14 @@ export function translateCel(source: string, record: CelRecord, events: PbxEvent
       events.push({ ...head, type: 'call-ended' });
       break;
   }
+}
+
+/**
+ * Each row names the application that its channel runs. Many installations have no rows of applications (`apps` in
+ * cel.conf), and a second Dial in a row starts none of another name: then only these rows show whom it dialled.
+ */
+function pushRunningApp(record: CelRecord, head: EventHead, events: PbxEvent[]): void {
+  if (record.app === 'Dial' || record.app === 'VoiceMail') pushApp(record, head, events);
 }
 
 function pushApp(record: CelRecord, head: EventHead, events: PbxEvent[]): void {

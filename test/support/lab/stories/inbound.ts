@@ -344,6 +344,27 @@ const employeeMobile: Story = {
   ],
 };
 
+const followMeNotTaken: Story = {
+  name: 'follow-me-not-taken',
+  title: 'Follow-me rings the employee, who answers and does not press the key; the client hears music all the time.',
+  async run(lab) {
+    await lab.script({ '101': [ring(1), answer(), talk(4), hangUp()] });
+    const call = await lab.call({ from: client, to: '7000020', then: [talk(30)] });
+    await call.ended;
+    await lab.quiet();
+    assertNeverTalked(lab, '101', client);
+  },
+  expect: [
+    {
+      direction: 'inbound',
+      client: '+79161110002',
+      did: '7000020',
+      result: 'missed',
+      conversations: [unanswered('101', 'missed')],
+    },
+  ],
+};
+
 const numberFormats: Story = {
   name: 'number-formats',
   title: 'The provider writes the numbers of clients in several ways.',
@@ -381,4 +402,5 @@ export const inboundStories: readonly Story[] = [
   callWaiting,
   employeeMobile,
   numberFormats,
+  followMeNotTaken,
 ];

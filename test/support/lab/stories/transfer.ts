@@ -505,6 +505,14 @@ const forwardByPhone = forward({
   mobile: '79167770102',
   by302: true,
 });
+const forwardByExtension = forward({
+  name: 'forward-through-local',
+  title: "All calls of the employee's extension go to a mobile; the employee's phone never rings.",
+  did: '7000036',
+  rings: '101',
+  mobile: '79167770101',
+  by302: false,
+});
 
 export const transferStories: readonly Story[] = [
   blindDtmf,
@@ -527,6 +535,7 @@ export const transferStories: readonly Story[] = [
   attendedQueue,
   forwardByDialplan,
   forwardByPhone,
+  forwardByExtension,
   forwardInVain,
   phoneAndMobile,
 ];
