@@ -205,7 +205,7 @@ describe('hooks in the web interface', function () {
       await page.getByText('TypeScript').waitFor();
       await open('hooks?hook=process_call_params');
       await page.getByRole('button', { name: 'Fields' }).click();
-      await page.getByText('call_full.channel.from.number').waitFor();
+      await page.getByText('call_full.channel.from.number', { exact: true }).waitFor();
       faults.push(...(await axeFaults()).map((fault) => `${theme} fields: ${fault}`));
     }
     await page.setViewportSize({ width: 1280, height: 860 });

@@ -134,7 +134,7 @@ export default function HookEditor(props: HookEditorProps) {
             ]),
             EditorState.readOnly.of(isReadOnly),
             EditorView.editable.of(!isReadOnly),
-            EditorView.contentAttributes.of({ 'aria-label': label, ...(isReadOnly ? { tabindex: '0' } : {}) }),
+            EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
             EditorView.updateListener.of((update) => {
               if (update.docChanged) latest.current.onChange(update.state.sliceDoc());
             }),

@@ -132,6 +132,11 @@ function Bench({ first }: { readonly first: Open }) {
       tellFault(error);
     }
   };
+  const discard = () => {
+    // At once: whoever leaves the page in the next moment has nothing unsaved any more.
+    setDraft(null);
+    void takeTheirs();
+  };
   const switchOff = async () => {
     if (file === null) return;
     try {
@@ -191,7 +196,7 @@ function Bench({ first }: { readonly first: Open }) {
               </span>
               <span class="row">
                 {isChanged && (
-                  <button class="plain" onClick={() => void takeTheirs()}>
+                  <button class="plain" onClick={discard}>
                     {t('hooks.discard')}
                   </button>
                 )}

@@ -129,7 +129,7 @@ function Installed({ hook }: { readonly hook: Listed }) {
       <td class="wide">
         <HookLink hook={hook} />
       </td>
-      <td>{hook.crm ?? t('hooks.allCrms')}</td>
+      <td class="number">{hook.crm ?? t('hooks.allCrms')}</td>
       <td class="off" title={hook.fileName ?? undefined}>
         {tWord('hooks.language', hook.language ?? '')}
       </td>
