@@ -103,7 +103,7 @@ async function readWithClient(pieces: Generator<Buffer>): Promise<number> {
 
 async function follow(pieces: Generator<Buffer>, isTracked: boolean): Promise<void> {
   const tracker = new CallTracker({
-    store: { save: async () => {}, load: async () => [], loadOpen: async () => [] },
+    store: { save: async () => {}, load: async () => [], loadFollowed: async () => [] },
     plan: trafficPlan(),
     clock: { now: () => new Date() },
     log: silentLog,

@@ -62,7 +62,7 @@ async function catchUp(store: CallStore, cursors: CursorStore) {
 
 const positions = new Map<string, string>();
 const forgetful = {
-  store: { save: async () => {}, load: async () => [], loadOpen: async () => [] },
+  store: { save: async () => {}, load: async () => [], loadFollowed: async () => [] },
   cursors: {
     get: async (name: string) => positions.get(name) ?? null,
     set: async (name: string, value: string) => void positions.set(name, value),

@@ -182,7 +182,7 @@ const byStart = (a: Call, b: Call) =>
 const forgetfulStore: CallStore = {
   save: async () => {},
   load: async () => [],
-  loadOpen: async () => [],
+  loadFollowed: async () => [],
 };
 
 /** Several files of the same time, merged event by event, so that what they say of one call meets. */

@@ -275,8 +275,8 @@ export interface CallStore {
   save(changes: readonly CallChange[]): Promise<void>;
   /** The stored calls that any of these linkedids belongs to, their own or absorbed. */
   load(source: string, linkedIds: readonly string[]): Promise<readonly StoredCall[]>;
-  /** Calls without an end. */
-  loadOpen(source: string): Promise<readonly StoredCall[]>;
+  /** Calls without an end, and those that ended last: within so long before the newest end of the source, two hundred at the most. */
+  loadFollowed(source: string, endedWithinMs: number): Promise<readonly StoredCall[]>;
 }
 
 /** Reading positions of CEL and CDR files, sync marks of mirrors. */

@@ -14,6 +14,8 @@ interface StoredIdentity {
   readonly linked_id: string;
 }
 
+type StoredEnd = StoredIdentity & { readonly ended_at: number | null };
+
 const keyOf = (source: string, id: string) => `${source}\n${id}`;
 
 /**
@@ -257,13 +259,15 @@ export function createCallStore(options: {
       return readStored([...found.values()]);
     },
 
-    async loadOpen(source) {
-      const rows: StoredIdentity[] = await knex('calls')
-        .where('source', source)
-        .whereNull('ended_at')
-        .orderBy('id')
-        .select('id', 'source', 'linked_id');
-      return readStored(rows);
+    async loadFollowed(source, endedWithinMs) {
+      const columns = ['id', 'source', 'linked_id', 'ended_at'] as const;
+      const calls = () => knex<StoredEnd>('calls').where('source', source).select(...columns);
+      const open = await calls().whereNull('ended_at');
+      const latest = await calls().whereNotNull('ended_at').orderBy('started_at', 'desc').orderBy('id', 'desc').limit(200);
+      const endOf = ({ ended_at }: StoredEnd) => Number(ended_at);
+      const newest = Math.max(...latest.map(endOf));
+      const ended = latest.filter((row) => endOf(row) >= newest - endedWithinMs);
+      return readStored([...open, ...ended].sort((a, b) => a.id - b.id));
     },
 
     async conversation(source, uniqueId) {

@@ -139,9 +139,25 @@ describe('the call store', () => {
       assert.deepEqual(await store.load('office', ['L1', 'L9', 'unknown']), [expected]);
       assert.deepEqual(await store.load('office', ['unknown']), []);
       assert.deepEqual(await store.load('other', ['L1']), []);
-      assert.deepEqual(await store.loadOpen('office'), [expected]);
-      await store.save([change({ call: { ...call, endedAt: new Date(call.startedAt.getTime() + 60_000) } })]);
-      assert.deepEqual(await store.loadOpen('office'), []);
+    });
+
+    it('gives back for a start the calls that last, and those that ended last', async () => {
+      const { store } = await makeStore();
+      const startedAt = new Date('2026-11-21T07:00:00.000Z');
+      const at = (seconds: number) => new Date(startedAt.getTime() + seconds * 1000);
+      const calls = [
+        { linkedId: 'L1', endedAt: null },
+        { linkedId: 'L2', endedAt: at(79) },
+        { linkedId: 'L3', endedAt: at(81) },
+        { linkedId: 'L4', endedAt: at(100) },
+      ].map(({ linkedId, endedAt }, index) =>
+        sampleCall({ linkedId, linkedIds: [linkedId], startedAt: at(index), endedAt, conversations: [] }),
+      );
+      await store.save(calls.map((call) => change({ call })));
+      const idsOf = async (source: string) =>
+        (await store.loadFollowed(source, 20_000)).map(({ linkedId }) => linkedId);
+      assert.deepEqual(await idsOf('office'), ['L1', 'L3', 'L4']);
+      assert.deepEqual(await idsOf('other'), []);
     });
 
     it('takes over everything of the calls that turn out to be part of another', async () => {

@@ -137,9 +137,10 @@ export function describeFacts(call: Call): { readonly facts: object; readonly ti
     const { requestedAt, answeredAt, endedAt, duration, waiting, ...facts } = one;
     return { ...facts, isAnswered: answeredAt !== null, isEnded: endedAt !== null };
   });
-  const { startedAt, endedAt, ...facts } = call;
+  const { startedAt, endedAt, queue, ...facts } = call;
+  if (queue !== null) times.push(queue.joinedAt, queue.leftAt);
   return {
-    facts: { ...facts, isEnded: endedAt !== null, conversations },
+    facts: { ...facts, isEnded: endedAt !== null, queue: queue?.name ?? null, conversations },
     times: times.map((at) => at?.getTime() ?? 0),
   };
 }

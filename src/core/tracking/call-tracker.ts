@@ -70,7 +70,9 @@ export class CallTracker implements PbxEventSink {
 
   /** Takes up the calls that were open when the service last stopped. */
   async restore(source: string): Promise<void> {
-    for (const stored of await this.#parts.store.loadOpen(source)) this.#adopt(stored);
+    // A call that just ended may still turn out to be a part of one that lasts (a consultation, a retrieval from parking).
+    const { store, settings } = this.#parts;
+    for (const stored of await store.loadFollowed(source, settings.graceMs)) this.#adopt(stored);
   }
 
   /** Another node follows this source from now on. */
@@ -277,7 +279,9 @@ export class CallTracker implements PbxEventSink {
 
   #adopt(stored: StoredCall): void {
     const state = stateFromEvents(stored);
-    this.#calls.add({ ...track(state), call: this.#record(state), owed: new Set(stored.owed) });
+    const tracked = { ...track(state), call: this.#record(state), owed: new Set(stored.owed) };
+    this.#calls.addStored(tracked, stored.events);
+    if (tracked.call !== null && tracked.call.endedAt !== null) this.#ended.add(tracked);
   }
 
   #tell(before: Call | null, after: Call, state: CallState): void {

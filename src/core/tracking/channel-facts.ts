@@ -32,6 +32,8 @@ export interface AppRun {
   readonly exten: string;
   /** Seen live, so that what AMI would have told of it besides is known too. */
   readonly isLive: boolean;
+  /** Known from a CDR row alone, which says when the row began, and not when the application did. */
+  readonly isFromCdr: boolean;
 }
 
 /** A file of this channel's sound. */
@@ -225,6 +227,7 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
     }
     case 'app': {
       const isLive = event.origin === 'ami';
+      const isFromCdr = event.origin === 'cdr';
       // The same work told twice, by AMI and CEL or by each CEL row while it goes on, is one run.
       const known = named.apps.find(
         (run) =>
@@ -233,13 +236,14 @@ export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFact
           (!isMomentary(run.app) || Math.abs(run.at - event.at) < sameMomentMs),
       );
       if (known === undefined) {
-        const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive };
+        const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive, isFromCdr };
         return { ...named, apps: insertByTime(named.apps, run) };
       }
-      const at = Math.min(known.at, event.at);
-      if (at === known.at && (known.isLive || !isLive)) return named;
+      if (isFromCdr && !known.isFromCdr) return named;
+      const at = known.isFromCdr && !isFromCdr ? event.at : Math.min(known.at, event.at);
+      if (at === known.at && isFromCdr === known.isFromCdr && (known.isLive || !isLive)) return named;
       const rest = named.apps.filter((run) => run !== known);
-      return { ...named, apps: insertByTime(rest, { ...known, at, isLive: known.isLive || isLive }) };
+      return { ...named, apps: insertByTime(rest, { ...known, at, isLive: known.isLive || isLive, isFromCdr }) };
     }
     case 'recording':
       return change(named, {

@@ -68,6 +68,12 @@ export class FollowedCalls {
     }
   }
 
+  /** A call from the store, made of these events: they tell in which bridges others may still meet it. */
+  addStored(tracked: Tracked, events: readonly PbxEvent[]): void {
+    this.add(tracked);
+    for (const event of events) if (isMeeting(event)) this.#byBridge.set(key(event.source, event.bridgeId), tracked);
+  }
+
   /**
    * The call that the event belongs to; a new one where none is known. Calls that turn out to be one are joined: the one
    * that goes on is added to `touched`, the other is taken out of it.
@@ -95,7 +101,7 @@ export class FollowedCalls {
     if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
     if (event.channel !== '' && event.type !== 'call-ended')
       this.#byName.set(key(event.source, event.channel), tracked);
-    return event.type === 'bridge-entered' ? this.#meet(tracked, event, touched) : tracked;
+    return isMeeting(event) ? this.#meet(tracked, event, touched) : tracked;
   }
 
   /**
@@ -121,9 +127,7 @@ export class FollowedCalls {
   }
 
   /** Who meets in a bridge (a conference) is in one call, even where the PBX does not join their linkedids. */
-  #meet(tracked: Tracked, event: PbxEvent & { type: 'bridge-entered' }, touched: Set<Tracked>): Tracked {
-    // A parking lot or a queue's waiting room is one bridge for strangers; a CDR row's bridge is made up.
-    if (event.origin === 'cdr' || event.bridgeType === 'holding_bridge') return tracked;
+  #meet(tracked: Tracked, event: BridgeEntered, touched: Set<Tracked>): Tracked {
     const bridgeKey = key(event.source, event.bridgeId);
     const other = this.#byBridge.get(bridgeKey);
     if (other === undefined || other === tracked) {
@@ -175,6 +179,11 @@ export class FollowedCalls {
     }
   }
 }
+
+type BridgeEntered = PbxEvent & { type: 'bridge-entered' };
+/** A parking lot or a queue's waiting room is one bridge for strangers; a CDR row's bridge is made up. */
+const isMeeting = (event: PbxEvent): event is BridgeEntered =>
+  event.type === 'bridge-entered' && event.origin !== 'cdr' && event.bridgeType !== 'holding_bridge';
 
 /** A CDR row of the second half of a Local pair, that lacks the linkedid: never a call of its own. */
 const isHalf = ({ channels, linkedId }: CallState): boolean => {

@@ -69,7 +69,7 @@ class MemoryStore implements CallStore {
       (stored) => stored.source === source && stored.linkedIds.some((id) => linkedIds.includes(id)),
     );
   }
-  async loadOpen(): Promise<readonly StoredCall[]> {
+  async loadFollowed(): Promise<readonly StoredCall[]> {
     return [];
   }
   /** The last word on each call. */
@@ -130,9 +130,14 @@ describe('the call tracker', () => {
     }
 
     /** Follows the events in steps; at each cut the tracker is dropped and a new one goes on, told the last few again. */
-    async function follow(story: RecordedStory, source: string, cuts: readonly number[]): Promise<object> {
+    async function follow(
+      story: RecordedStory,
+      source: string,
+      cuts: readonly number[],
+      { told, toldAgain = 7 }: { readonly told?: PbxEvent[][]; readonly toldAgain?: number } = {},
+    ): Promise<object> {
       const store = createCallStore({ database, crms: ['local'], settleMs: 0, clock: new FixedClock() });
-      const events = eventsOf(story, source);
+      const events = eventsOf(story, source, told);
       let tracker = createTracker({ store, mobiles: story.mobiles });
       let at = 0;
       for (const cut of [...cuts, events.length]) {
@@ -140,7 +145,7 @@ describe('the call tracker', () => {
         for (let from = at; from < cut; from += step)
           await tracker.accept(events.slice(from, Math.min(cut, from + step)));
         await tracker.stop();
-        at = Math.max(0, cut - 7);
+        at = Math.max(0, cut - toldAgain);
         tracker = createTracker({ store, mobiles: story.mobiles });
         await tracker.restore(source);
       }
@@ -160,6 +165,22 @@ describe('the call tracker', () => {
         }
       }
     });
+
+    // Nothing but the bridge says that these belong together, and it may be told just before the end and just after the beginning.
+    for (const [name, tell] of Object.entries({
+      AMI: (story: RecordedStory) => [amiEvents(story.ami)],
+      CEL: (story: RecordedStory) => [celEvents(story.cel)],
+    })) {
+      it(`joins who meet in a bridge, told by ${name}, wherever it is ended`, async () => {
+        const story = storyNamed('park-and-retrieve');
+        const told = tell(story);
+        const unbroken = await follow(story, `park ${name}`, [], { told });
+        for (let cut = 1; cut < told.flat().length; cut++) {
+          const broken = await follow(story, `park ${name} ${cut}`, [cut], { told, toldAgain: 0 });
+          assert.deepEqual(broken, unbroken, `cut at ${cut}`);
+        }
+      });
+    }
 
     it('owes exactly what is registered at the end, for every story', async () => {
       const owed = await database.knex('deliveries').select('source', 'unique_id').orderBy(['source', 'unique_id']);
