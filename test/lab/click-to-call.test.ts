@@ -4,7 +4,7 @@ import type { RequestState } from '../../src/core/click-to-call.ts';
 import { fakeKey, FakeRetailcrm } from '../support/fake-retailcrm.ts';
 import { InstalledLab } from '../support/installed-lab.ts';
 import { answer, busy, hangUp, neverAnswer, ring, stay, step, talk } from '../support/lab/script.ts';
-import type { ListedCall } from '../support/running-service.ts';
+import { isPaid, type ListedCall } from '../support/running-service.ts';
 import { until as untilTrue } from '../support/until.ts';
 
 const until = (what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000) =>
@@ -87,12 +87,7 @@ describe('a click on a telephone number', function () {
       const fresh = (await house.service.calls()).filter((call) => !seen.has(call.linkedId));
       found = fresh.find((call) => call.conversations.some((one) => one.requestId === requestId));
       const owed = found?.conversations.filter((one) => one.registered) ?? [];
-      return (
-        found?.endedAt != null &&
-        owed.every(
-          ({ deliveries }) => deliveries.length === 2 && deliveries.every(({ state }) => state === 'delivered'),
-        )
-      );
+      return found?.endedAt != null && owed.every((conversation) => isPaid(conversation, 2));
     });
     return found!;
   }

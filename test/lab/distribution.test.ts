@@ -5,7 +5,7 @@ import { describeCall, differences } from '../support/expectation.ts';
 import { InstalledLab } from '../support/installed-lab.ts';
 import { answer, busy, hangUp, neverAnswer, ring, stay, step, talk } from '../support/lab/script.ts';
 import { about, answered, unanswered, type ExpectedCall } from '../support/lab/story.ts';
-import type { ListedCall } from '../support/running-service.ts';
+import { isPaid, type ListedCall } from '../support/running-service.ts';
 import { until as untilTrue } from '../support/until.ts';
 
 const until = (what: string, condition: () => boolean | Promise<boolean>, options: { timeoutMs?: number } = {}) =>
@@ -66,10 +66,7 @@ describe('a call through the generated dialplan', function () {
         fresh = (await house.service.calls()).filter((call) => !seen.has(call.linkedId));
         faults = differences(fresh, expected);
         const owed = fresh.flatMap((call) => call.conversations.filter((one) => one.registered));
-        return (
-          faults.length === 0 &&
-          owed.every(({ deliveries }) => deliveries.length === 1 && deliveries[0]!.state === 'delivered')
-        );
+        return faults.length === 0 && owed.every((conversation) => isPaid(conversation, 1));
       },
       { timeoutMs: 15_000 },
     ).catch((error: Error) =>

@@ -10,8 +10,11 @@ import type { Delivery, Log } from '../../src/core/ports.ts';
 import type { Lab } from './lab/lab.ts';
 import { silentLog } from './silent-log.ts';
 
+export interface ListedConversation extends Conversation {
+  readonly deliveries: readonly Delivery[];
+}
 export interface ListedCall extends Call {
-  readonly conversations: readonly (Conversation & { readonly deliveries: readonly Delivery[] })[];
+  readonly conversations: readonly ListedConversation[];
 }
 
 export interface ServiceOptions {
@@ -49,6 +52,16 @@ export function labConfig(lab: Lab, folder: string): Record<string, unknown> {
       extensions: [extension],
     })),
   };
+}
+
+/** Every debt of this conversation is paid: itself to each CRM, and the link of its recording where it was talked. */
+export function isPaid({ answeredAt, deliveries }: ListedConversation, crms: number): boolean {
+  const count = (kind: Delivery['kind']) => deliveries.filter((delivery) => delivery.kind === kind).length;
+  return (
+    deliveries.every(({ state }) => state === 'delivered') &&
+    count('conversation') === crms &&
+    count('recording') > 0 === (answeredAt !== null)
+  );
 }
 
 export class RunningService {
