@@ -14,7 +14,10 @@ export function queueOf(view: CallView): QueueStay | null {
   if (run === undefined || name === '') return null;
   const talk = view.talks.find(({ from, members }) => from >= run.at && members.includes(client.id));
   // Clocks of whole seconds put what came before the queue into the same second as the queue.
-  const next = client.apps.find(({ app, at }) => at >= run.at + 1_000 && !recorders.has(app.toLowerCase()));
+  const next = client.apps.find(
+    ({ app, at, isFromCdr }) =>
+      at >= run.at + 1_000 && !recorders.has(app.toLowerCase()) && isFromCdr === run.isFromCdr,
+  );
   const status = client.variables.QUEUESTATUS;
   const leftBy = status !== undefined && status.at >= run.at ? status.at : null;
   const ends = [talk?.from, leftBy, next?.at, client.ended?.at, view.endedAt];
