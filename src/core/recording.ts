@@ -360,10 +360,18 @@ const stableWithoutEndMs = 3 * second;
 /** A file whose header was never closed is taken as it is after this: the PBX was killed. */
 const abandonedMs = minute;
 
-/** Whether the file is whole, and if not, what is said of it and when to look again. `sinceEndMs` is the time since the call's end. */
-export function judgeFile(previous: FileLook | null, look: FileLook | null, sinceEndMs: number): FileJudgement {
-  if (look === null) return notYet('missing', 'there is no file', sinceEndMs);
-  if (!look.hasSound) return notYet('empty', 'the file has a header and no sound', sinceEndMs);
+/**
+ * Whether the file is whole, and if not, what is said of it and when to look again. `sinceEndMs` is the time since the
+ * call's end. Without an announcement most calls have no file at all, so that is looked for less often.
+ */
+export function judgeFile(
+  previous: FileLook | null,
+  look: FileLook | null,
+  sinceEndMs: number,
+  isAnnounced = true,
+): FileJudgement {
+  if (look === null) return notYet('missing', 'there is no file', { sinceEndMs, isAnnounced });
+  if (!look.hasSound) return notYet('empty', 'the file has a header and no sound', { sinceEndMs, isAnnounced: true });
   const isSame = previous !== null && previous.bytes === look.bytes && previous.isClosed === look.isClosed;
   const unchangedMs = isSame ? look.at - previous.at : 0;
   if (look.isClosed === false) {
@@ -379,9 +387,16 @@ export function judgeFile(previous: FileLook | null, look: FileLook | null, sinc
   return { state: 'waiting', reason, lookAgainMs: isSame ? stillMs - unchangedMs : stillMs };
 }
 
-function notYet(state: 'missing' | 'empty', reason: string, sinceEndMs: number): FileJudgement {
-  if (sinceEndMs < patienceMs) return { state: 'waiting', reason, lookAgainMs: pauseAfter(sinceEndMs) };
-  return { state, reason, lookAgainMs: sinceEndMs < givenUpAfterMs ? hour : null };
+function notYet(
+  state: 'missing' | 'empty',
+  reason: string,
+  { sinceEndMs, isAnnounced }: { readonly sinceEndMs: number; readonly isAnnounced: boolean },
+): FileJudgement {
+  if (sinceEndMs < patienceMs) {
+    const pauseMs = pauseAfter(sinceEndMs);
+    return { state: 'waiting', reason, lookAgainMs: isAnnounced ? pauseMs : Math.min(4 * pauseMs, minute) };
+  }
+  return { state, reason, lookAgainMs: sinceEndMs >= givenUpAfterMs ? null : isAnnounced ? hour : 24 * hour };
 }
 
 function pauseAfter(sinceEndMs: number): number {

@@ -214,6 +214,16 @@ export class RecordingStore {
     }
   }
 
+  /** Has those looked for now that are announced only after nothing was, and nothing was found. */
+  async hasten(recordings: readonly NewRecording[]): Promise<void> {
+    for (const one of recordings.filter(({ announcedPath }) => announcedPath !== '')) {
+      await this.#db('recordings')
+        .where({ source: one.source, linked_id: one.linkedId, subject: subjectOf(one) })
+        .where({ state: 'missing', announced_path: '' })
+        .update({ announced_path: one.announcedPath, due_at: one.dueAt.getTime() });
+    }
+  }
+
   /** Ended calls since then with conversations that can have been recorded and have no recording here. */
   async unseenCalls(since: Date, limit: number): Promise<readonly UnseenCall[]> {
     const rows: { source: string; linked_id: string }[] = await this.#db('conversations as c')

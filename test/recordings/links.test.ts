@@ -150,7 +150,12 @@ forEachDatabase((makeDatabase, kind) => {
       // A part is of a body, which HEAD does not have.
       for (const range of ['bytes=0-1', `bytes=${whole.length}-`]) {
         const { status, headers } = await ask({ range }, 'HEAD');
-        const told = [status, headers.get('content-length'), headers.get('accept-ranges'), headers.get('content-range')];
+        const told = [
+          status,
+          headers.get('content-length'),
+          headers.get('accept-ranges'),
+          headers.get('content-range'),
+        ];
         assert.deepEqual(told, [200, String(whole.length), 'bytes', null]);
       }
     });

@@ -147,6 +147,24 @@ forEachDatabase((makeDatabase, kind) => {
       await house.untilAll(call, 'ready');
     });
 
+    onSqlite(
+      'is looked for once a day where nothing was announced, and at once when it is announced after all',
+      async () => {
+        await open();
+        const call = await house.end({ path: null });
+        await house.untilAll(call, 'waiting');
+        house.clock.advance(15 * minute);
+        const [missing] = await house.untilAll(call, 'missing');
+        const restMs = missing!.dueAt!.getTime() - house.clock.now().getTime();
+        assert.ok(restMs > 23 * 60 * minute && restMs <= 24 * 60 * minute, String(restMs));
+        house.write(path, wavOf(beep));
+        await house.end({ path });
+        const [found] = await house.untilAll(call, 'ready');
+        assert.equal(found!.id, missing!.id);
+        await until(() => house.attached.length === 1);
+      },
+    );
+
     onSqlite('goes by what the hook says, and never out of the roots', async () => {
       await open({
         process_record_file_path: async ({ path: told, conversation }) =>
