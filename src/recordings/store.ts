@@ -314,11 +314,17 @@ export class RecordingStore {
     return rows.map(toRecording);
   }
 
-  async expired(now: Date, limit: number): Promise<readonly Recording[]> {
+  /** In pages by id. */
+  async expired(
+    now: Date,
+    { after, limit }: { readonly after: string; readonly limit: number },
+  ): Promise<readonly Recording[]> {
     const rows = await this.#db<RecordingRow>('recordings')
       .whereNotNull('keep_until')
       .where('keep_until', '<=', now.getTime())
+      .where('id', '>', after)
       .whereNot('state', 'removed')
+      .orderBy('id')
       .limit(limit)
       .select('*');
     return rows.map(toRecording);
@@ -343,10 +349,10 @@ export class RecordingStore {
       .sum('mp3_bytes as bytes');
     return Number(row?.bytes ?? 0);
   }
-  /** The PBX's files that all their recordings were made from long enough ago. */
+  /** The PBX's files that all their recordings were made from long enough ago, in pages by path. */
   async spentFiles(
     endedBefore: Date,
-    limit: number,
+    { after, limit }: { readonly after: string; readonly limit: number },
   ): Promise<readonly { readonly root: string; readonly path: string }[]> {
     const rows: { root: string; path: string }[] = await this.#db('recordings as r')
       .where('r.state', 'ready')
@@ -359,7 +365,9 @@ export class RecordingStore {
           .whereRaw('o.source = r.source and o.linked_id = r.linked_id')
           .whereIn('o.state', ['waiting', 'original']);
       })
+      .where('r.path', '>', after)
       .groupBy('r.root', 'r.path')
+      .orderBy('r.path')
       .limit(limit)
       .select('r.root', 'r.path');
     return rows;
