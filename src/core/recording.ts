@@ -57,6 +57,8 @@ export interface Recording {
   /** The part of the file, null for all of it. */
   readonly part: { readonly fromMs: number; readonly toMs: number } | null;
   readonly durationMs: number | null;
+  /** Two channels in a file without a header. */
+  readonly isInterleaved: boolean;
   /** Loudness for drawing, one list per channel, 0 to 255; null while not converted. */
   readonly peaks: readonly (readonly number[])[] | null;
   readonly mp3: { readonly name: string; readonly bytes: number; readonly isArchived: boolean } | null;
@@ -131,6 +133,8 @@ export interface AnnouncedFile {
   readonly spans: readonly { readonly from: number; readonly to: number }[];
   /** True where it was written only while somebody talked, so that all spans are full of sound. */
   readonly isTalkOnly?: boolean;
+  /** True where the two sides were written in turns, sample by sample, into a file that cannot say so. */
+  readonly isInterleaved?: boolean;
 }
 
 export interface ConversationFiles {
@@ -179,6 +183,7 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
           path: recording.path,
           spans: spansOf(channel, recording, view),
           isTalkOnly: isTalkOnly(runsInto(channel, recording.path)),
+          isInterleaved: isInterleaved(channel, recording.path),
         },
       })),
     )
@@ -220,6 +225,10 @@ const sidesOf = (run: AppRun) =>
 /** `abi(ID)` → `abi`. */
 const lettersOf = (run: AppRun) => readMixMonitor(run).options.replace(/\([^)]*\)/g, '');
 const isTalkOnly = (runs: readonly AppRun[]) => runs.length > 0 && runs.every((run) => lettersOf(run).includes('b'));
+
+/** With option `D`; the files of each side are as always. */
+const isInterleaved = (channel: ChannelFacts, path: string) =>
+  runsInto(channel, path).some((run) => lettersOf(run).includes('D') && isSameFile(readMixMonitor(run).path, path));
 
 /** The files of a channel, mixed ones first. */
 function announcedOn(channel: ChannelFacts): ChannelFacts['recordings'] {

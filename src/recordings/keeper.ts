@@ -281,7 +281,7 @@ export class RecordingKeeper {
       opened = await openKnown(recording);
       const named = opened === null ? await this.#nameOf(found, { file, conversation }) : file.path;
       opened ??= await this.#open(recording, found, { named, conversation });
-      let sound = opened === null ? null : await inspectSound(opened.file, opened.extension);
+      let sound = opened === null ? null : await inspectSound(opened.file, opened.extension, file.isInterleaved);
       // Converted before and lost: another sound in its file's place is not it.
       if (sound !== null && recording.peaks !== null && !isStillThat(recording, sound)) sound = null;
       const look = sound === null ? null : lookAt(sound, performance.now());
@@ -384,6 +384,7 @@ export class RecordingKeeper {
     }
     const known: RecordingChange = {
       announcedPath: file.path,
+      isInterleaved: file.isInterleaved === true,
       path: opened.path,
       root: opened.root,
       part,

@@ -273,7 +273,11 @@ export class RecordingRetention {
       const opened = await openBelow(root, relative(await realpath(root), path));
       if (opened === null) return true;
       try {
-        const sound = await inspectSound(opened.file, opened.extension);
+        const sound = await inspectSound(
+          opened.file,
+          opened.extension,
+          made.some(({ isInterleaved }) => isInterleaved),
+        );
         if (!made.some((recording) => isStillThat(recording, sound))) return true;
       } catch (error) {
         if (!(error instanceof UnreadableSound)) throw error;

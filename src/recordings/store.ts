@@ -28,6 +28,7 @@ interface RecordingRow {
   peaks: string | null;
   mp3: string | null;
   mp3_bytes: number | null;
+  is_interleaved: boolean | number;
   is_archived: boolean | number;
   ready_at: number | null;
   keep_until: number | null;
@@ -60,6 +61,7 @@ function toRecording(row: RecordingRow): Recording {
     root: row.root,
     part: row.from_ms === null || row.to_ms === null ? null : { fromMs: Number(row.from_ms), toMs: Number(row.to_ms) },
     durationMs: row.duration_ms === null ? null : Number(row.duration_ms),
+    isInterleaved: Boolean(row.is_interleaved),
     peaks: row.peaks === null ? null : row.peaks.split(',').map((channel) => [...Buffer.from(channel, 'base64')]),
     mp3:
       row.mp3 === null ? null : { name: row.mp3, bytes: Number(row.mp3_bytes), isArchived: Boolean(row.is_archived) },
@@ -83,6 +85,7 @@ export type RecordingChange = Partial<
     | 'root'
     | 'part'
     | 'durationMs'
+    | 'isInterleaved'
     | 'peaks'
     | 'mp3'
     | 'readyAt'
@@ -91,13 +94,14 @@ export type RecordingChange = Partial<
 >;
 
 function toColumns(change: RecordingChange): Partial<RecordingRow> {
-  const { dueAt, announcedPath, part, durationMs, peaks, mp3, readyAt, keepUntil, ...same } = change;
+  const { dueAt, announcedPath, part, durationMs, isInterleaved, peaks, mp3, readyAt, keepUntil, ...same } = change;
   return {
     ...same,
     ...(dueAt === undefined ? {} : { due_at: toTime(dueAt) }),
     ...(announcedPath === undefined ? {} : { announced_path: announcedPath }),
     ...(part === undefined ? {} : { from_ms: part?.fromMs ?? null, to_ms: part?.toMs ?? null }),
     ...(durationMs === undefined ? {} : { duration_ms: durationMs === null ? null : Math.round(durationMs) }),
+    ...(isInterleaved === undefined ? {} : { is_interleaved: isInterleaved }),
     ...(peaks === undefined
       ? {}
       : { peaks: peaks?.map((channel) => Buffer.from(channel).toString('base64')).join(',') ?? null }),
@@ -203,6 +207,7 @@ export class RecordingStore {
       attempts: 0,
       announced_path: one.announcedPath,
       is_archived: false,
+      is_interleaved: false,
       keep_until: toTime(one.keepUntil),
       link_version: 1,
       created_at: now,
