@@ -50,6 +50,7 @@ import { createApiTokenStore } from './storage/api-token-store.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
+import { createUsedTokens } from './storage/used-tokens.ts';
 import { createDeliveryStore } from './storage/delivery-store.ts';
 import { createCallReports } from './storage/call-reports.ts';
 import { checkDatabase } from './storage/health.ts';
@@ -443,6 +444,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       parts: {
         log,
         clock,
+        usedTokens: createUsedTokens(database),
         statusProviders,
         metrics: config.metrics.enabled ? metrics : null,
         ledger,

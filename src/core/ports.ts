@@ -285,6 +285,12 @@ export interface CursorStore {
   set(name: string, value: string): Promise<void>;
 }
 
+/** One-time tokens that were used. */
+export interface UsedTokens {
+  /** True for the first who asks, until it expires; false for all others, on every node. */
+  use(id: string, times: { readonly expiresAt: Date; readonly now: Date }): Promise<boolean>;
+}
+
 export type DeliveryState = 'pending' | 'leased' | 'delivered' | 'rejected' | 'skipped';
 export type DeliveryKind = 'conversation' | 'recording';
 
