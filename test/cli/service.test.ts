@@ -73,6 +73,21 @@ describe('commands that ask the running service', () => {
     assert.equal(wrong.err, 'This token is not known.\n');
   });
 
+  it('end with 2 when what they were given cannot be meant, and say why', async () => {
+    const { asked } = await open();
+    const noNumber = await run('lookup', 'abc');
+    assert.deepEqual(
+      [noNumber.exitCode, noNumber.out, noNumber.err, asked.lookups.length],
+      [2, '', '"abc" is not a number.\n', 0],
+    );
+    const noTime = await run('lookup', '+79161110002', '--at', 'tonight');
+    assert.deepEqual([noTime.exitCode, noTime.out], [2, '']);
+    assert.match(noTime.err, /at: /);
+    assert.equal((await run('deliveries', 'list', '--state', 'lost')).exitCode, 2);
+    // What is asked for and is not there is no wrong usage.
+    assert.equal((await run('deliveries', 'pause', 'kommo')).exitCode, 1);
+  });
+
   describe('status', () => {
     it('prints a line for each part and ends with 1 while one is in error', async () => {
       await open({
