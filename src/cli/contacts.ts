@@ -23,6 +23,7 @@ export const addContactsCommand: AddCommand = (program, context) => {
       if (json === true) context.printJson(report);
       else {
         for (const { line, message } of report.failed) context.print(`${file}:${line}: ${message}`);
+        for (const { line, message } of report.notes) context.print(`${file}:${line}: note: ${message}`);
         const { created, changed, unchanged, failed } = report;
         const word = dryRun === true ? 'would be ' : '';
         context.print(
