@@ -19,6 +19,8 @@ export async function up(knex: Knex): Promise<void> {
     table.text('extension').notNullable();
     table.text('status').notNullable();
     table.bigInteger('told_at').notNullable();
+    /** A phone system could not be told yet. */
+    table.boolean('is_owed').notNullable();
     table.primary(['crm', 'user_id', 'extension']);
   });
 

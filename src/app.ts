@@ -50,6 +50,7 @@ import { createApiTokenStore } from './storage/api-token-store.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
+import { createToldStates } from './storage/told-states.ts';
 import { createUsedTokens } from './storage/used-tokens.ts';
 import { createDeliveryStore } from './storage/delivery-store.ts';
 import { createCallReports } from './storage/call-reports.ts';
@@ -392,14 +393,30 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     undo.push(() => agi.stop());
 
     // What CRMs ask of us.
-    const userStatuses = new UserStatuses();
-    const tellingStatuses = setInterval(() => void userStatuses.catchUp(), 10_000);
-    undo.push(() => clearInterval(tellingStatuses));
+    const statusRules = new Map(
+      config.crm.flatMap((entry) => (entry.kind === 'retailcrm' ? [[entry.name, entry.settings.userStatus]] : [])),
+    );
+    const userStatuses = new UserStatuses({
+      store: createToldStates(database),
+      clock,
+      rulesOf: (crm) => statusRules.get(crm) ?? null,
+      directory,
+      sources: [...sources.values()],
+      log,
+    });
+    let catchingUp = Promise.resolve();
+    const tellingStatuses = setInterval(() => {
+      catchingUp = catchingUp.then(() => userStatuses.catchUp());
+    }, 10_000);
+    undo.push(() => {
+      clearInterval(tellingStatuses);
+      return catchingUp;
+    });
     const retailcrms = config.crm.flatMap(({ name, ...entry }) => {
       if (entry.kind !== 'retailcrm') return [];
-      const { clientToken, userStatus: rules } = entry.settings;
+      const { clientToken } = entry.settings;
       const changeUserStatus: RetailcrmDoor['changeUserStatus'] = (change) =>
-        userStatuses.change({ crm: name, ...change }, { rules, directory, sources: [...sources.values()], log });
+        userStatuses.change({ crm: name, ...change });
       return [{ name, clientToken, changeUserStatus }];
     });
 

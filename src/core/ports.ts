@@ -121,6 +121,8 @@ export interface PbxSource {
    * `Rejected` or `Retryable`.
    */
   setAvailability?(extension: string, availability: Availability): Promise<void>;
+  /** Since when it can be commanded; null: it cannot now. */
+  commandedSince?(): Date | null;
   /** Synchronous: from what was last reported. */
   deviceState?(extension: string): DeviceState;
 }
@@ -283,6 +285,25 @@ export interface CallStore {
 export interface CursorStore {
   get(name: string): Promise<string | null>;
   set(name: string, value: string): Promise<void>;
+}
+
+/** The last state that a CRM told of one of its users. */
+export interface ToldState {
+  readonly crm: string;
+  readonly userId: string | null;
+  /** Null: all phones of the user. */
+  readonly extension: string | null;
+  readonly status: string;
+  readonly toldAt: Date;
+  /** True while a phone system could not be told. */
+  readonly isOwed: boolean;
+}
+export interface ToldStates {
+  /** Takes the place of what was told before of the same user and extension. */
+  put(state: ToldState): Promise<void>;
+  /** It is owed no more; nothing changes once a newer one was told. */
+  settle(state: ToldState): Promise<void>;
+  list(): Promise<readonly ToldState[]>;
 }
 
 /** One-time tokens that were used. */
