@@ -11,7 +11,7 @@ import { CallerLookup } from './core/caller-lookup.ts';
 import { tellStory } from './core/call-story.ts';
 import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
-import { ContactMirror } from './core/contact-mirror.ts';
+import { ContactMirror, forgettingDeleted } from './core/contact-mirror.ts';
 import { ContactSearch } from './core/contact-search.ts';
 import { CrmChecks } from './core/crm-checks.ts';
 import { CrmSync } from './core/crm-sync.ts';
@@ -144,7 +144,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       undo.push(() => built.adapter.close?.());
       return { entry, ...built, mirror: new ContactMirror() };
     });
-    const book = crms.find((crm) => crm.book !== undefined)?.book ?? null;
+    const own = crms.find((crm) => crm.book !== undefined);
+    const book = own?.book === undefined ? null : forgettingDeleted(own.book, own.mirror);
     await book?.takeConfiguredEmployees(configured);
     const syncs = crms.map(
       ({ adapter, book: ownBook, mirror }) =>
@@ -589,7 +590,7 @@ function watchUsers(
     },
     ...(adapter.listContacts === undefined
       ? {}
-      : { listContacts: (since: Date | null) => adapter.listContacts!(since) }),
+      : { listContacts: (since: Date | null, onGone?: (id: string) => void) => adapter.listContacts!(since, onGone) }),
   };
 }
 

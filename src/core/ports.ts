@@ -216,8 +216,11 @@ export interface CrmAdapter {
   ): Promise<Contact | null>;
   registerConversation(registration: ConversationRegistration): Promise<{ readonly id: string }>;
   listUsers(): Promise<readonly CrmUser[]>;
-  /** Contacts changed since then, oldest change first, for the mirror; null: all. */
-  listContacts?(changedSince: Date | null): AsyncIterable<readonly Contact[]>;
+  /**
+   * Contacts changed since then, oldest change first, for the mirror; null: all. `onGone` is told those that were deleted
+   * since, where the CRM tells; elsewhere they are missing in the next list of all.
+   */
+  listContacts?(changedSince: Date | null, onGone?: (id: string) => void): AsyncIterable<readonly Contact[]>;
   createContact?(contact: NewContact, idempotencyKey: string): Promise<Contact>;
   /** An open lead of the contact that a new call belongs to. */
   findOpenLead?(
