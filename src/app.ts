@@ -11,7 +11,7 @@ import { CallerLookup } from './core/caller-lookup.ts';
 import { tellStory } from './core/call-story.ts';
 import { ClickToCall } from './core/click-to-call.ts';
 import type { ContactBook } from './core/contact-book.ts';
-import { ContactMirror } from './core/contact-mirror.ts';
+import { ContactMirror, forgettingDeleted } from './core/contact-mirror.ts';
 import { ContactSearch } from './core/contact-search.ts';
 import { CrmChecks } from './core/crm-checks.ts';
 import { CrmSync } from './core/crm-sync.ts';
@@ -50,6 +50,8 @@ import { createApiTokenStore } from './storage/api-token-store.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
+import { createToldStates } from './storage/told-states.ts';
+import { createUsedTokens } from './storage/used-tokens.ts';
 import { createDeliveryStore } from './storage/delivery-store.ts';
 import { createCallReports } from './storage/call-reports.ts';
 import { checkDatabase } from './storage/health.ts';
@@ -142,7 +144,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       undo.push(() => built.adapter.close?.());
       return { entry, ...built, mirror: new ContactMirror() };
     });
-    const book = crms.find((crm) => crm.book !== undefined)?.book ?? null;
+    const own = crms.find((crm) => crm.book !== undefined);
+    const book = own?.book === undefined ? null : forgettingDeleted(own.book, own.mirror);
     await book?.takeConfiguredEmployees(configured);
     const syncs = crms.map(
       ({ adapter, book: ownBook, mirror }) =>
@@ -391,14 +394,30 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     undo.push(() => agi.stop());
 
     // What CRMs ask of us.
-    const userStatuses = new UserStatuses();
-    const tellingStatuses = setInterval(() => void userStatuses.catchUp(), 10_000);
-    undo.push(() => clearInterval(tellingStatuses));
+    const statusRules = new Map(
+      config.crm.flatMap((entry) => (entry.kind === 'retailcrm' ? [[entry.name, entry.settings.userStatus]] : [])),
+    );
+    const userStatuses = new UserStatuses({
+      store: createToldStates(database),
+      clock,
+      rulesOf: (crm) => statusRules.get(crm) ?? null,
+      directory,
+      sources: [...sources.values()],
+      log,
+    });
+    let catchingUp = Promise.resolve();
+    const tellingStatuses = setInterval(() => {
+      catchingUp = catchingUp.then(() => userStatuses.catchUp());
+    }, 10_000);
+    undo.push(() => {
+      clearInterval(tellingStatuses);
+      return catchingUp;
+    });
     const retailcrms = config.crm.flatMap(({ name, ...entry }) => {
       if (entry.kind !== 'retailcrm') return [];
-      const { clientToken, userStatus: rules } = entry.settings;
+      const { clientToken } = entry.settings;
       const changeUserStatus: RetailcrmDoor['changeUserStatus'] = (change) =>
-        userStatuses.change({ crm: name, ...change }, { rules, directory, sources: [...sources.values()], log });
+        userStatuses.change({ crm: name, ...change });
       return [{ name, clientToken, changeUserStatus }];
     });
 
@@ -443,6 +462,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       parts: {
         log,
         clock,
+        usedTokens: createUsedTokens(database),
         statusProviders,
         metrics: config.metrics.enabled ? metrics : null,
         ledger,
@@ -570,7 +590,7 @@ function watchUsers(
     },
     ...(adapter.listContacts === undefined
       ? {}
-      : { listContacts: (since: Date | null) => adapter.listContacts!(since) }),
+      : { listContacts: (since: Date | null, onGone?: (id: string) => void) => adapter.listContacts!(since, onGone) }),
   };
 }
 

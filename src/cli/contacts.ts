@@ -4,7 +4,7 @@ import type { Contact } from '../core/ports.ts';
 import { contactCsvLine, contactsCsvHead } from '../web/contacts-csv.ts';
 import type { ImportReport } from '../web/contacts-import.ts';
 import { exitCodes, UserFault, type AddCommand } from './context.ts';
-import { createServiceClient, ServiceFault, type ServiceClient } from './service-client.ts';
+import { createServiceClient, type ServiceClient } from './service-client.ts';
 
 /** `contacts import | export`: the built-in CRM's contacts as CSV. */
 export const addContactsCommand: AddCommand = (program, context) => {
@@ -23,6 +23,7 @@ export const addContactsCommand: AddCommand = (program, context) => {
       if (json === true) context.printJson(report);
       else {
         for (const { line, message } of report.failed) context.print(`${file}:${line}: ${message}`);
+        for (const { line, message } of report.notes) context.print(`${file}:${line}: note: ${message}`);
         const { created, changed, unchanged, failed } = report;
         const word = dryRun === true ? 'would be ' : '';
         context.print(
@@ -76,11 +77,5 @@ function readInput(file: string): Uint8Array {
 }
 
 /** The service reads the file: it alone knows its contacts and how the number plan writes their numbers. */
-async function sendFile(client: ServiceClient, bytes: Uint8Array, isDry: boolean): Promise<ImportReport> {
-  try {
-    return await client.sendFile(`/api/v1/contacts/import?dryRun=${isDry}`, { bytes, type: 'text/csv' });
-  } catch (error) {
-    if (error instanceof ServiceFault && error.status === 422) throw new UserFault(error.message, exitCodes.usage);
-    throw error;
-  }
-}
+const sendFile = (client: ServiceClient, bytes: Uint8Array, isDry: boolean): Promise<ImportReport> =>
+  client.sendFile(`/api/v1/contacts/import?dryRun=${isDry}`, { bytes, type: 'text/csv' });

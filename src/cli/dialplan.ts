@@ -5,6 +5,7 @@ import { includeLine, placeOf, type Finding } from '../dialplan/check.ts';
 import { generateDialplan, placeOfDialplan, type DialplanSettings } from '../dialplan/generate.ts';
 import { listVersions } from '../dialplan/history.ts';
 import type { RenderedFile } from '../dialplan/render.ts';
+import { findUnusedTemplates } from '../dialplan/unused-templates.ts';
 import type { OpenedControl } from '../installation/asterisk-control.ts';
 import {
   checkDialplan,
@@ -35,7 +36,12 @@ export function dialplanCommands(parts: DialplanCommandParts): AddCommand {
       .argument('[file]', 'only this one, e.g. inbound.conf')
       .option('--out <folder>', 'write them into a folder instead, without the checks and safeguards of apply')
       .action((name: string | undefined, options: { out?: string }) => {
-        const files = rendered(parts.readSettings(context)).filter((file) => name === undefined || file.name === name);
+        const settings = parts.readSettings(context);
+        const all = rendered(settings);
+        // Not between the files, which may go into another program.
+        for (const message of findUnusedTemplates(settings.config.templatesFolder, all))
+          context.stderr.write(`warning: ${message}\n`);
+        const files = all.filter((file) => name === undefined || file.name === name);
         if (name !== undefined && files.length === 0) throw new UserFault(`there is no ${name}`, exitCodes.usage);
         if (options.out === undefined) {
           for (const { name: title, text } of files) context.print(`; ---- ${title}\n${text}`);

@@ -21,11 +21,14 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 const deadlineMs = 30_000;
 const fileDeadlineMs = 600_000;
 
+/** What was asked for cannot be meant. */
+const wrongUsage: ReadonlySet<number> = new Set([400, 422]);
+
 /** An answer of the service that says no. */
 export class ServiceFault extends UserFault {
   readonly status: number;
   constructor(status: number, message: string) {
-    super(message);
+    super(message, wrongUsage.has(status) ? exitCodes.usage : exitCodes.failed);
     this.status = status;
   }
 }

@@ -1,3 +1,4 @@
+import type { ContactBook } from './contact-book.ts';
 import type { Contact } from './ports.ts';
 
 /** Shorter numbers are never matched by their end: too many have the same one. */
@@ -92,6 +93,18 @@ export class ContactMirror {
   #read(ids: ReadonlySet<string>): Contact[] {
     return [...ids].map((id) => this.#contacts.get(id)!);
   }
+}
+
+/** The book, but who is deleted from it is unknown to the next call, and not only after the next full listing. */
+export function forgettingDeleted(book: ContactBook, mirror: ContactMirror): ContactBook {
+  return {
+    ...book,
+    async deleteContact(id) {
+      const isDeleted = await book.deleteContact(id);
+      mirror.remove(id);
+      return isDeleted;
+    },
+  };
 }
 
 function suffixOf(number: string): string | null {

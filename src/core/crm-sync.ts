@@ -89,7 +89,7 @@ export class CrmSync {
     const isFull = this.#fullAt === null || now.getTime() - this.#fullAt.getTime() >= this.#settings.fullEveryMs;
     const since = isFull || !this.#newestChangeAt ? null : new Date(this.#newestChangeAt.getTime() - overlapMs);
     const ids = new Set<string>();
-    for await (const contacts of list(since)) {
+    for await (const contacts of list(since, (id) => this.#mirror.remove(id))) {
       this.#mirror.put(contacts);
       for (const { id, updatedAt } of contacts) {
         if (since === null) ids.add(id);

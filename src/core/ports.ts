@@ -121,6 +121,8 @@ export interface PbxSource {
    * `Rejected` or `Retryable`.
    */
   setAvailability?(extension: string, availability: Availability): Promise<void>;
+  /** Since when it can be commanded; null: it cannot now. */
+  commandedSince?(): Date | null;
   /** Synchronous: from what was last reported. */
   deviceState?(extension: string): DeviceState;
 }
@@ -214,8 +216,11 @@ export interface CrmAdapter {
   ): Promise<Contact | null>;
   registerConversation(registration: ConversationRegistration): Promise<{ readonly id: string }>;
   listUsers(): Promise<readonly CrmUser[]>;
-  /** Contacts changed since then, oldest change first, for the mirror; null: all. */
-  listContacts?(changedSince: Date | null): AsyncIterable<readonly Contact[]>;
+  /**
+   * Contacts changed since then, oldest change first, for the mirror; null: all. `onGone` is told those that were deleted
+   * since, where the CRM tells; elsewhere they are missing in the next list of all.
+   */
+  listContacts?(changedSince: Date | null, onGone?: (id: string) => void): AsyncIterable<readonly Contact[]>;
   createContact?(contact: NewContact, idempotencyKey: string): Promise<Contact>;
   /** An open lead of the contact that a new call belongs to. */
   findOpenLead?(
@@ -283,6 +288,31 @@ export interface CallStore {
 export interface CursorStore {
   get(name: string): Promise<string | null>;
   set(name: string, value: string): Promise<void>;
+}
+
+/** The last state that a CRM told of one of its users. */
+export interface ToldState {
+  readonly crm: string;
+  readonly userId: string | null;
+  /** Null: all phones of the user. */
+  readonly extension: string | null;
+  readonly status: string;
+  readonly toldAt: Date;
+  /** True while a phone system could not be told. */
+  readonly isOwed: boolean;
+}
+export interface ToldStates {
+  /** Takes the place of what was told before of the same user and extension. */
+  put(state: ToldState): Promise<void>;
+  /** It is owed no more; nothing changes once a newer one was told. */
+  settle(state: ToldState): Promise<void>;
+  list(): Promise<readonly ToldState[]>;
+}
+
+/** One-time tokens that were used. */
+export interface UsedTokens {
+  /** True for the first who asks, until it expires; false for all others, on every node. */
+  use(id: string, times: { readonly expiresAt: Date; readonly now: Date }): Promise<boolean>;
 }
 
 export type DeliveryState = 'pending' | 'leased' | 'delivered' | 'rejected' | 'skipped';

@@ -57,6 +57,8 @@ export interface Recording {
   /** The part of the file, null for all of it. */
   readonly part: { readonly fromMs: number; readonly toMs: number } | null;
   readonly durationMs: number | null;
+  /** Two channels in a file without a header. */
+  readonly isInterleaved: boolean;
   /** Loudness for drawing, one list per channel, 0 to 255; null while not converted. */
   readonly peaks: readonly (readonly number[])[] | null;
   readonly mp3: { readonly name: string; readonly bytes: number; readonly isArchived: boolean } | null;
@@ -131,6 +133,8 @@ export interface AnnouncedFile {
   readonly spans: readonly { readonly from: number; readonly to: number }[];
   /** True where it was written only while somebody talked, so that all spans are full of sound. */
   readonly isTalkOnly?: boolean;
+  /** True where the two sides were written in turns, sample by sample, into a file that cannot say so. */
+  readonly isInterleaved?: boolean;
 }
 
 export interface ConversationFiles {
@@ -179,6 +183,7 @@ function filesOf(conversation: Conversation, view: CallView): AnnouncedFile[] {
           path: recording.path,
           spans: spansOf(channel, recording, view),
           isTalkOnly: isTalkOnly(runsInto(channel, recording.path)),
+          isInterleaved: isInterleaved(channel, recording.path),
         },
       })),
     )
@@ -220,6 +225,10 @@ const sidesOf = (run: AppRun) =>
 /** `abi(ID)` → `abi`. */
 const lettersOf = (run: AppRun) => readMixMonitor(run).options.replace(/\([^)]*\)/g, '');
 const isTalkOnly = (runs: readonly AppRun[]) => runs.length > 0 && runs.every((run) => lettersOf(run).includes('b'));
+
+/** With option `D`; the files of each side are as always. */
+const isInterleaved = (channel: ChannelFacts, path: string) =>
+  runsInto(channel, path).some((run) => lettersOf(run).includes('D') && isSameFile(readMixMonitor(run).path, path));
 
 /** The files of a channel, mixed ones first. */
 function announcedOn(channel: ChannelFacts): ChannelFacts['recordings'] {
@@ -360,10 +369,18 @@ const stableWithoutEndMs = 3 * second;
 /** A file whose header was never closed is taken as it is after this: the PBX was killed. */
 const abandonedMs = minute;
 
-/** Whether the file is whole, and if not, what is said of it and when to look again. `sinceEndMs` is the time since the call's end. */
-export function judgeFile(previous: FileLook | null, look: FileLook | null, sinceEndMs: number): FileJudgement {
-  if (look === null) return notYet('missing', 'there is no file', sinceEndMs);
-  if (!look.hasSound) return notYet('empty', 'the file has a header and no sound', sinceEndMs);
+/**
+ * Whether the file is whole, and if not, what is said of it and when to look again. `sinceEndMs` is the time since the
+ * call's end. Without an announcement most calls have no file at all, so that is looked for less often.
+ */
+export function judgeFile(
+  previous: FileLook | null,
+  look: FileLook | null,
+  sinceEndMs: number,
+  isAnnounced = true,
+): FileJudgement {
+  if (look === null) return notYet('missing', 'there is no file', { sinceEndMs, isAnnounced });
+  if (!look.hasSound) return notYet('empty', 'the file has a header and no sound', { sinceEndMs, isAnnounced: true });
   const isSame = previous !== null && previous.bytes === look.bytes && previous.isClosed === look.isClosed;
   const unchangedMs = isSame ? look.at - previous.at : 0;
   if (look.isClosed === false) {
@@ -379,9 +396,16 @@ export function judgeFile(previous: FileLook | null, look: FileLook | null, sinc
   return { state: 'waiting', reason, lookAgainMs: isSame ? stillMs - unchangedMs : stillMs };
 }
 
-function notYet(state: 'missing' | 'empty', reason: string, sinceEndMs: number): FileJudgement {
-  if (sinceEndMs < patienceMs) return { state: 'waiting', reason, lookAgainMs: pauseAfter(sinceEndMs) };
-  return { state, reason, lookAgainMs: sinceEndMs < givenUpAfterMs ? hour : null };
+function notYet(
+  state: 'missing' | 'empty',
+  reason: string,
+  { sinceEndMs, isAnnounced }: { readonly sinceEndMs: number; readonly isAnnounced: boolean },
+): FileJudgement {
+  if (sinceEndMs < patienceMs) {
+    const pauseMs = pauseAfter(sinceEndMs);
+    return { state: 'waiting', reason, lookAgainMs: isAnnounced ? pauseMs : Math.min(4 * pauseMs, minute) };
+  }
+  return { state, reason, lookAgainMs: sinceEndMs >= givenUpAfterMs ? null : isAnnounced ? hour : 24 * hour };
 }
 
 function pauseAfter(sinceEndMs: number): number {

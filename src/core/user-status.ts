@@ -1,7 +1,7 @@
 import { findAsker } from './click-to-call.ts';
 import type { EmployeeDirectory } from './employees.ts';
 import { Retryable } from './errors.ts';
-import type { Log, PbxSource } from './ports.ts';
+import type { Clock, Log, PbxSource, ToldState, ToldStates } from './ports.ts';
 import { Turns } from './turns.ts';
 
 /** What the state of a CRM's user means for his phones. */
@@ -53,39 +53,84 @@ export async function applyUserStatus(change: UserStatusChange, parts: UserStatu
   log.info({ crm, employee: employee.id, status, isThere }, "A CRM's user changed his state");
 }
 
+export interface UserStatusesParts extends Omit<UserStatusParts, 'rules'> {
+  readonly store: ToldStates;
+  readonly clock: Clock;
+  /** Null: the CRM tells no states (any more). */
+  rulesOf(crm: string): UserStatusRules | null;
+}
+
 /**
  * The states of CRMs' users, of which a CRM tells once and does not ask what became of it: what a phone system could not be
- * told because it was away is kept until it can. Of each user the newest state counts.
+ * told because it was away is kept until it can, over restarts too. A phone system that was restarted may have forgotten
+ * who is away, and is told again whenever it can be commanded anew. Of each user the newest state counts.
  */
 export class UserStatuses {
   readonly #turns = new Turns();
-  readonly #owed = new Map<string, () => Promise<void>>();
+  readonly #parts: UserStatusesParts;
+  /** Since when each phone system could be commanded when it was last told who is away. */
+  readonly #told = new Map<PbxSource, number>();
+
+  constructor(parts: UserStatusesParts) {
+    this.#parts = parts;
+  }
 
   /** As `applyUserStatus`; after `Retryable` it is tried again by `catchUp`. */
-  async change(change: UserStatusChange, parts: UserStatusParts): Promise<void> {
-    const key = JSON.stringify([change.crm, change.userId, change.extension]);
-    const apply = () => applyUserStatus(change, parts);
-    this.#owed.delete(key);
-    await this.#turns.take(key, async () => {
-      await apply().catch((error: unknown) => {
-        if (error instanceof Retryable) this.#owed.set(key, apply);
-        throw error;
-      });
+  async change(change: UserStatusChange): Promise<void> {
+    const { store, clock, directory } = this.#parts;
+    const crmUser = change.userId === null ? null : { crm: change.crm, userId: change.userId };
+    // What is refused is not kept.
+    findAsker(directory, { crmUser, employeeId: null, extension: change.extension });
+    const state: ToldState = { ...change, toldAt: clock.now(), isOwed: true };
+    await this.#turns.take(keyOf(state), async () => {
+      await store.put(state);
+      await this.#tell(state);
     });
   }
 
-  /** Tries again what is still owed. Never rejects. */
+  /** Tells what is still owed, and who is away to a phone system that has come back. Never rejects. */
   async catchUp(): Promise<void> {
-    for (const [key, apply] of [...this.#owed]) {
-      await this.#turns.take(key, async () => {
-        // A newer state has come meanwhile.
-        if (this.#owed.get(key) !== apply) return;
-        const isDone = await apply().then(
-          () => true,
-          (error: unknown) => !(error instanceof Retryable),
-        );
-        if (isDone && this.#owed.get(key) === apply) this.#owed.delete(key);
-      });
+    const { store, log } = this.#parts;
+    const cameBack = new Map<PbxSource, number>();
+    for (const source of this.#parts.sources) {
+      const since = source.commandedSince?.()?.getTime();
+      if (since !== undefined && this.#told.get(source) !== since) cameBack.set(source, since);
+    }
+    try {
+      let isDone = true;
+      for (const seen of await store.list()) {
+        if (!this.#isDue(seen, cameBack.size > 0)) continue;
+        await this.#turns.take(keyOf(seen), async () => {
+          // A newer state may have come meanwhile.
+          const now = (await store.list()).find((one) => keyOf(one) === keyOf(seen));
+          if (now === undefined || !this.#isDue(now, cameBack.size > 0)) return;
+          await this.#tell(now).catch((error: unknown) => {
+            if (error instanceof Retryable) isDone = false;
+          });
+        });
+      }
+      if (isDone) for (const [source, since] of cameBack) this.#told.set(source, since);
+    } catch (error) {
+      log.warn({ err: error }, "The states of CRMs' users cannot be read; it is tried again");
     }
   }
+
+  /** Who is there was not put out by us, and may have gone out by himself since. */
+  #isDue({ crm, status, isOwed }: ToldState, isNewlyBack: boolean): boolean {
+    return isOwed || (isNewlyBack && this.#parts.rulesOf(crm)?.away.includes(status) === true);
+  }
+
+  async #tell(state: ToldState): Promise<void> {
+    const { store } = this.#parts;
+    const rules = this.#parts.rulesOf(state.crm);
+    try {
+      if (rules !== null) await applyUserStatus(state, { ...this.#parts, rules });
+    } catch (error) {
+      if (!(error instanceof Retryable)) await store.settle(state);
+      throw error;
+    }
+    await store.settle(state);
+  }
 }
+
+const keyOf = ({ crm, userId, extension }: UserStatusChange) => JSON.stringify([crm, userId, extension]);

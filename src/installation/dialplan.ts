@@ -18,6 +18,7 @@ import { FolderFault, readFolder, withoutHeader } from '../dialplan/files.ts';
 import { generateDialplan, placeOfDialplan, type DialplanSettings } from '../dialplan/generate.ts';
 import { hasSameFiles, listVersions } from '../dialplan/history.ts';
 import { TemplateError, type RenderedFile } from '../dialplan/render.ts';
+import { findUnusedTemplates } from '../dialplan/unused-templates.ts';
 import { Rejected } from '../core/errors.ts';
 import type { DialplanDoor, DialplanFinding, DialplanOutcome } from '../web/ports.ts';
 import { NoControl, openControl, type OpenedControl } from './asterisk-control.ts';
@@ -83,6 +84,11 @@ export async function checkDialplan(
         ...note,
       };
     }),
+    ...findUnusedTemplates(config.templatesFolder, files).map((message): Finding => ({
+      level: 'warning',
+      message,
+      ...note,
+    })),
     ...notesOn(config).map((message): Finding => ({ level: 'note', message, ...note })),
   ];
 }

@@ -76,7 +76,7 @@ export async function openOriginal(recording: Recording): Promise<RecordingConte
     const opened = await openBelow(root, relative(await realpath(root), path));
     if (opened === null) return null;
     file = opened.file;
-    const sound = await inspectSound(file, opened.extension);
+    const sound = await inspectSound(file, opened.extension, recording.isInterleaved);
     if (!isStillThat(recording, sound)) return null;
     const slice = sliceSound(sound, part);
     // Somebody else's talk is in it as well.

@@ -30,6 +30,9 @@ export class ForbiddenFile extends Error {
   override readonly name = 'ForbiddenFile';
 }
 
+/** What is written within this is found at the next look. */
+const listingMs = 1_000;
+
 const isPathText = (text: string) => text !== '' && text.length < 4096 && !/[\0-\x1f]/.test(text);
 
 /** Normalised and relative; null when it leads out. */
@@ -50,6 +53,8 @@ export interface FinderSettings {
 export class RecordingFinder {
   readonly #settings: FinderSettings;
   readonly #date: Intl.DateTimeFormat;
+  /** Folder → its names, of this moment: one listing does for all calls that are looked for in it. */
+  readonly #listings = new Map<string, { readonly at: number; readonly names: Promise<readonly string[]> }>();
 
   constructor(settings: FinderSettings) {
     this.#settings = settings;
@@ -112,7 +117,7 @@ export class RecordingFinder {
     for (const template of this.#settings.templates) {
       for (const pattern of this.#expand(template, call, conversation)) {
         for (const root of this.#settings.roots) {
-          for (const below of await listMatches(root.path, pattern)) {
+          for (const below of await this.#listMatches(root.path, pattern)) {
             const opened = await openBelow(root.path, below);
             if (opened !== null) return opened;
           }
@@ -120,6 +125,35 @@ export class RecordingFinder {
       }
     }
     return null;
+  }
+
+  /** Names below the root that fit; `*` stands for anything within the last part of the path. */
+  async #listMatches(root: string, pattern: string): Promise<string[]> {
+    const folder = posix.dirname(pattern);
+    const name = posix.basename(pattern);
+    if (folder.includes('*')) return [];
+    if (!name.includes('*')) return [pattern];
+    const fits = new RegExp(
+      `^${name
+        .split('*')
+        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        .join('.*')}$`,
+    );
+    const names = await this.#list(join(root, folder));
+    return names
+      .filter((one) => fits.test(one) && (soundExtensions as readonly string[]).includes(extname(one).slice(1)))
+      .sort()
+      .map((one) => posix.join(folder, one));
+  }
+
+  #list(folder: string): Promise<readonly string[]> {
+    const at = performance.now();
+    const known = this.#listings.get(folder);
+    if (known !== undefined && at - known.at < listingMs) return known.names;
+    for (const [path, listing] of this.#listings) if (at - listing.at >= listingMs) this.#listings.delete(path);
+    const names = readdir(folder).catch(() => []);
+    this.#listings.set(folder, { at, names });
+    return names;
   }
 
   #expand(template: string, call: Call, conversation: Conversation | null): string[] {
@@ -169,29 +203,6 @@ function withOtherExtensions(below: string): string[] {
   const stem = isSound ? below.slice(0, -extension.length - 1) : below;
   const others = soundExtensions.filter((one) => one !== extension).map((one) => `${stem}.${one}`);
   return isSound ? [below, ...others] : others;
-}
-
-/** Names below the root that fit; `*` stands for anything within the last part of the path. */
-async function listMatches(root: string, pattern: string): Promise<string[]> {
-  const folder = posix.dirname(pattern);
-  const name = posix.basename(pattern);
-  if (folder.includes('*')) return [];
-  if (!name.includes('*')) return [pattern];
-  const fits = new RegExp(
-    `^${name
-      .split('*')
-      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*')}$`,
-  );
-  try {
-    const names = await readdir(join(root, folder));
-    return names
-      .filter((one) => fits.test(one) && (soundExtensions as readonly string[]).includes(extname(one).slice(1)))
-      .sort()
-      .map((one) => posix.join(folder, one));
-  } catch {
-    return [];
-  }
 }
 
 const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']);

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** The folder of the converted recordings: a file is there whole or not at all, whatever happens meanwhile. */
@@ -63,7 +63,12 @@ export class ConvertedFolder {
     }
   }
   async remove(name: string): Promise<void> {
-    await rm(join(this.path, name), { force: true });
+    try {
+      // Unlike `rm`, which tells of a missing right as if the file were a folder.
+      await unlink(join(this.path, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   async freeBytes(): Promise<number> {

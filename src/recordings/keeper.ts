@@ -179,7 +179,9 @@ export class RecordingKeeper {
       const batch = this.#ended.filter((one) => one.source === source).slice(0, batchSize);
       const linkedIds = [...new Set(batch.map(({ linkedId }) => linkedId))];
       const stored = await this.#parts.calls.load(source, linkedIds);
-      await this.#parts.store.add(stored.flatMap((call) => this.#expected(findCallRecordings(call, this.#parts.plan))));
+      const expected = stored.flatMap((call) => this.#expected(findCallRecordings(call, this.#parts.plan)));
+      await this.#parts.store.add(expected);
+      await this.#parts.store.hasten(expected);
       this.#ended = this.#ended.filter((one) => !batch.includes(one));
     }
   }
@@ -276,13 +278,15 @@ export class RecordingKeeper {
         : (conversation!.files[recording.position] ?? { path: recording.announcedPath, spans: [] });
     let opened: OpenedRecording | null = null;
     try {
-      opened = await this.#open(recording, found, { file, conversation });
-      let sound = opened === null ? null : await inspectSound(opened.file, opened.extension);
+      opened = await openKnown(recording);
+      const named = opened === null ? await this.#nameOf(found, { file, conversation }) : file.path;
+      opened ??= await this.#open(recording, found, { named, conversation });
+      let sound = opened === null ? null : await inspectSound(opened.file, opened.extension, file.isInterleaved);
       // Converted before and lost: another sound in its file's place is not it.
       if (sound !== null && recording.peaks !== null && !isStillThat(recording, sound)) sound = null;
       const look = sound === null ? null : lookAt(sound, performance.now());
       const sinceEndMs = Math.max(0, clock.now().getTime() - recording.callEndedAt.getTime());
-      const judgement = judgeFile(this.#looks.get(recording.id) ?? null, look, sinceEndMs);
+      const judgement = judgeFile(this.#looks.get(recording.id) ?? null, look, sinceEndMs, named !== '');
       if (judgement.state !== 'complete') {
         this.#remember(recording.id, look);
         const { state, reason, lookAgainMs } = judgement;
@@ -327,26 +331,28 @@ export class RecordingKeeper {
     return ms === null ? null : new Date(this.#parts.clock.now().getTime() + ms);
   }
 
+  /** What the phone system announced, as the hook has it; empty: nothing. */
+  async #nameOf(
+    { call }: CallRecordings,
+    of: { file: AnnouncedFile; conversation: ConversationFiles | null },
+  ): Promise<string> {
+    const conversation = of.conversation?.conversation ?? null;
+    return this.#parts.hooks.process_record_file_path({ call, conversation, path: of.file.path });
+  }
+
   async #open(
     recording: Recording,
     { call }: CallRecordings,
-    of: { file: AnnouncedFile; conversation: ConversationFiles | null },
+    of: { named: string; conversation: ConversationFiles | null },
   ): Promise<OpenedRecording | null> {
-    const { finder, hooks } = this.#parts;
-    // Where it was found before, if it still is there.
-    if (recording.path !== null && recording.root !== null) {
-      const known = await openBelow(recording.root, await belowRoot(recording.root, recording.path));
-      if (known !== null) return known;
-    }
-    const conversation = of.conversation?.conversation ?? null;
-    const path = await hooks.process_record_file_path({ call, conversation, path: of.file.path });
-    if (path !== '') {
-      const candidates = finder.candidatesOf(path, call.startedAt);
-      if (candidates.length === 0) throw new ForbiddenFile(`${path} lies outside of recordings.roots`);
+    const { finder } = this.#parts;
+    if (of.named !== '') {
+      const candidates = finder.candidatesOf(of.named, call.startedAt);
+      if (candidates.length === 0) throw new ForbiddenFile(`${of.named} lies outside of recordings.roots`);
       const opened = await finder.openFirst(candidates);
       if (opened !== null) return opened;
     }
-    return recording.position === 0 ? finder.findByTemplate(call, conversation) : null;
+    return recording.position === 0 ? finder.findByTemplate(call, of.conversation?.conversation ?? null) : null;
   }
 
   /** The file is whole: its part is converted, or else the original stands in. */
@@ -378,6 +384,7 @@ export class RecordingKeeper {
     }
     const known: RecordingChange = {
       announcedPath: file.path,
+      isInterleaved: file.isInterleaved === true,
       path: opened.path,
       root: opened.root,
       part,
@@ -462,6 +469,11 @@ export class RecordingKeeper {
     if (settings.quotaBytes === null || (await store.convertedBytes()) < settings.quotaBytes) return;
     if (!(await makeRoom())) throw new ConversionFailed('full', 'the quota of recordings is used up');
   }
+}
+
+/** Where it was found before, if it still is there. */
+async function openKnown({ root, path }: Recording): Promise<OpenedRecording | null> {
+  return path === null || root === null ? null : openBelow(root, await belowRoot(root, path));
 }
 
 async function belowRoot(root: string, path: string): Promise<string> {

@@ -23,7 +23,7 @@ import { RecordingFinder } from './find.ts';
 import { ConvertedFolder } from './folder.ts';
 import { RecordingKeeper } from './keeper.ts';
 import { ensureLinkSecret, isRecordingId, RecordingLinks } from './links.ts';
-import { RecordingRetention } from './retention.ts';
+import { RecordingRetention, type Undeletable } from './retention.ts';
 import { RecordingStore } from './store.ts';
 
 export interface RecordingsParts {
@@ -259,6 +259,28 @@ function createDoor(
   };
 }
 
+const countOf = (undeletable: readonly Undeletable[]) => undeletable.reduce((sum, { count }) => sum + count, 0);
+
+function explainUndeletable(undeletable: readonly Undeletable[]): string {
+  const [first, ...others] = undeletable as [Undeletable, ...Undeletable[]];
+  const more = others.length === 0 ? '' : ` and ${countOf(others)} in ${others.length} more`;
+  const shared =
+    undeletable
+      .map(({ folder }) => folder.split('/'))
+      .reduce(commonStart)
+      .join('/') || '/';
+  return (
+    `What should be deleted may not be by this user: ${first.count} in the folder ${first.folder}${more}. ` +
+    `setfacl -R -m u:ringledger:rwX,d:u:ringledger:rwX ${shared}; with systemd also ReadWritePaths=${shared}. ` +
+    'It is tried again every ten minutes.'
+  );
+}
+
+function commonStart(a: readonly string[], b: readonly string[]): string[] {
+  const length = a.findIndex((part, index) => part !== b[index]);
+  return a.slice(0, length === -1 ? a.length : length);
+}
+
 function retryAfter({ dueAt }: Recording, now: Date): number {
   const ms = dueAt === null ? 60_000 : dueAt.getTime() - now.getTime();
   return Math.min(300, Math.max(2, Math.ceil(ms / 1000)));
@@ -286,6 +308,15 @@ async function describeState(of: {
     const health = trouble.kind === 'full' || trouble.kind === 'database' ? 'error' : 'warning';
     return { part, health, message: `${trouble.message}. ${advice}`, ...details };
   }
+  const undeletable = of.retention.undeletable();
+  if (undeletable.length > 0)
+    return {
+      part,
+      health: 'warning',
+      message: explainUndeletable(undeletable),
+      ...details,
+      undeletable: countOf(undeletable),
+    };
   const { archiveTrouble } = of.retention;
   if (archiveTrouble !== null)
     return { part, health: 'warning', message: `${archiveTrouble}. Recordings stay on this disk.`, ...details };

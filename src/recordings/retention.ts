@@ -1,8 +1,9 @@
 /** What becomes of recordings in time: deleted by rule, by quota or on request, moved to the archive, originals removed. */
 import { readFile, unlink } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { realpath } from 'node:fs/promises';
 import type { Clock, CursorStore, Log } from '../core/ports.ts';
+import { Rejected } from '../core/errors.ts';
 import { keepUntil, type Recording, type RetentionRule } from '../core/recording.ts';
 import type { RecordingArchive } from './archive.ts';
 import { ForbiddenFile, openBelow, type RecordingFinder } from './find.ts';
@@ -36,8 +37,24 @@ const pageSize = 200;
 const originalGraceMs = hour;
 const rulesCursor = 'recordings:retention';
 
+/** The system does not let this user delete it. */
+const isRefusal = (error: unknown) =>
+  ['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/** Files that should be gone and may not be deleted, by the folder they lie in. */
+export interface Undeletable {
+  readonly folder: string;
+  readonly count: number;
+}
+
 export class RecordingRetention {
   readonly #parts: RetentionParts;
+  /** Path → its folder. */
+  readonly #undeletable = new Map<string, string>();
+  /** Of those, what the present round has not met yet; what it does not meet is gone or kept by now. */
+  #unmet = new Set<string>();
+  /** Clients that were to be forgotten, of whom something could not be deleted. */
+  readonly #unforgotten = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -65,24 +82,51 @@ export class RecordingRetention {
     await this.#round;
   }
 
+  /** What the last round, or a request, could not delete for lack of rights; the folder with the most files first. */
+  undeletable(): readonly Undeletable[] {
+    const counts = new Map<string, number>();
+    for (const folder of this.#undeletable.values()) counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    return [...counts].map(([folder, count]) => ({ folder, count })).sort((a, b) => b.count - a.count);
+  }
+
   /** One round of everything. */
   async runOnce(): Promise<void> {
+    this.#unmet = new Set(this.#undeletable.keys());
+    for (const client of [...this.#unforgotten]) await this.#forget(client);
     await this.#applyRules();
     await this.#removeExpired();
     await this.#archiveOld();
     await this.#removeOriginals();
+    if (!this.#isStopped) for (const path of this.#unmet) this.#undeletable.delete(path);
   }
 
-  /** Deletes everything recorded with this client, the PBX's own files included. Rejects when something could not be deleted. */
+  /**
+   * Deletes everything recorded with this client, the PBX's own files included. Rejects when something could not be
+   * deleted; for lack of rights only after all else is gone, and what is left is tried again with each round.
+   */
   async forgetNumber(client: string): Promise<number> {
+    const { removed, left } = await this.#forget(client);
+    if (left > 0)
+      throw new Rejected(
+        `${left} of the recordings cannot be deleted: this user may not. ${removed} are gone. The status says which folder; ` +
+          'once it is mended, the rest goes by itself within ten minutes.',
+      );
+    return removed;
+  }
+
+  async #forget(client: string): Promise<{ readonly removed: number; readonly left: number }> {
     const recordings = await this.#parts.store.ofClient(client);
+    let left = 0;
     for (const recording of recordings) {
-      if (recording.path !== null && recording.root !== null)
-        await this.#removeFile(recording.root, recording.path, [recording]);
-      else if (recording.announcedPath !== '') await this.#removeAnnounced(recording);
-      await this.#remove(recording, 'removed on request');
+      const isGone =
+        recording.path !== null && recording.root !== null
+          ? await this.#removeFile(recording.root, recording.path, [recording])
+          : recording.announcedPath === '' || (await this.#removeAnnounced(recording));
+      if (!isGone || !(await this.#remove(recording, 'removed on request'))) left += 1;
     }
-    return recordings.length;
+    if (left > 0) this.#unforgotten.add(client);
+    else this.#unforgotten.delete(client);
+    return { removed: recordings.length - left, left };
   }
 
   /** Removes the oldest until a tenth of the quota is free; false: it is not wanted, or nothing is left to remove. */
@@ -95,7 +139,7 @@ export class RecordingRetention {
       if (oldest.length === 0) return false;
       for (const recording of oldest) {
         if (excess <= 0) break;
-        await this.#remove(recording, 'removed for newer ones: the quota was used up');
+        if (!(await this.#remove(recording, 'removed for newer ones: the quota was used up'))) return false;
         excess -= recording.mp3?.bytes ?? 0;
       }
     }
@@ -121,13 +165,14 @@ export class RecordingRetention {
 
   async #removeExpired(): Promise<void> {
     const { store, clock } = this.#parts;
-    for (;;) {
-      const expired = await store.expired(clock.now(), pageSize);
+    for (let after = ''; ;) {
+      const expired = await store.expired(clock.now(), { after, limit: pageSize });
       for (const recording of expired) {
         if (this.#isStopped) return;
         await this.#remove(recording, 'kept as long as the rules say');
       }
       if (expired.length < pageSize) return;
+      after = expired.at(-1)!.id;
     }
   }
 
@@ -169,56 +214,79 @@ export class RecordingRetention {
   async #removeOriginals(): Promise<void> {
     const { store, clock, settings } = this.#parts;
     if (settings.originals !== 'remove') return;
-    for (;;) {
-      const files = await store.spentFiles(new Date(clock.now().getTime() - originalGraceMs), pageSize);
+    const endedBefore = new Date(clock.now().getTime() - originalGraceMs);
+    for (let after = ''; ;) {
+      const files = await store.spentFiles(endedBefore, { after, limit: pageSize });
       for (const { root, path } of files) {
         if (this.#isStopped) return;
-        await this.#removeFile(root, path, await store.ofFile(path));
-        await store.forgetFile(path);
+        if (await this.#removeFile(root, path, await store.ofFile(path))) await store.forgetFile(path);
       }
       if (files.length < pageSize) return;
+      after = files.at(-1)!.path;
     }
   }
 
-  async #remove(recording: Recording, reason: string): Promise<void> {
+  /** False: it could not be deleted for lack of rights, and stays. */
+  async #remove(recording: Recording, reason: string): Promise<boolean> {
     const { store, folder, archive } = this.#parts;
     const { mp3 } = recording;
     if (mp3 !== null && mp3.isArchived) await archive?.remove(mp3.name);
     // Also one that is just being put there.
-    await folder.remove(mp3?.name ?? folder.nameOf(recording));
+    const name = mp3?.name ?? folder.nameOf(recording);
+    if (!(await this.#isDeleted(join(folder.path, name), () => folder.remove(name)))) return false;
     await store.remove(recording.id, reason);
     this.#parts.log.info({ recording: recording.id, reason }, 'A recording was removed');
+    return true;
   }
 
-  /** The original of a recording that is still waited for, or that could not be read. */
-  async #removeAnnounced({ announcedPath, startedAt }: Recording): Promise<void> {
-    const { finder } = this.#parts;
+  /** Notes what may not be deleted instead of failing with it: the rest is not to suffer. */
+  async #isDeleted(path: string, remove: () => Promise<void>): Promise<boolean> {
     try {
-      const opened = await finder.openFirst(finder.candidatesOf(announcedPath, startedAt));
-      if (opened === null) return;
-      await opened.file.close();
-      await unlink(opened.path);
+      await remove();
+      this.#undeletable.delete(path);
+      return true;
     } catch (error) {
-      if (!(error instanceof ForbiddenFile)) throw error;
+      if (!isRefusal(error)) throw error;
+      this.#undeletable.set(path, dirname(path));
+      this.#unmet.delete(path);
+      return false;
     }
   }
 
-  /** Only what may be opened may be deleted, and only while it is what these were made of. */
-  async #removeFile(root: string, path: string, made: readonly Recording[]): Promise<void> {
+  /** The original of a recording that is still waited for, or that could not be read; false: it may not be deleted. */
+  async #removeAnnounced({ announcedPath, startedAt }: Recording): Promise<boolean> {
+    const { finder } = this.#parts;
+    try {
+      const opened = await finder.openFirst(finder.candidatesOf(announcedPath, startedAt));
+      if (opened === null) return true;
+      await opened.file.close();
+      return await this.#isDeleted(opened.path, () => unlink(opened.path));
+    } catch (error) {
+      if (!(error instanceof ForbiddenFile)) throw error;
+      return true;
+    }
+  }
+
+  /** Only what may be opened may be deleted, and only while it is what these were made of; false: it may not be deleted. */
+  async #removeFile(root: string, path: string, made: readonly Recording[]): Promise<boolean> {
     try {
       const opened = await openBelow(root, relative(await realpath(root), path));
-      if (opened === null) return;
+      if (opened === null) return true;
       try {
-        const sound = await inspectSound(opened.file, opened.extension);
-        if (!made.some((recording) => isStillThat(recording, sound))) return;
+        const sound = await inspectSound(
+          opened.file,
+          opened.extension,
+          made.some(({ isInterleaved }) => isInterleaved),
+        );
+        if (!made.some((recording) => isStillThat(recording, sound))) return true;
       } catch (error) {
         if (!(error instanceof UnreadableSound)) throw error;
       } finally {
         await opened.file.close();
       }
-      await unlink(opened.path);
+      return await this.#isDeleted(opened.path, () => unlink(opened.path));
     } catch (error) {
-      if (error instanceof ForbiddenFile || (error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      if (error instanceof ForbiddenFile || (error as NodeJS.ErrnoException).code === 'ENOENT') return true;
       throw error;
     }
   }

@@ -87,15 +87,18 @@ const longestHeader = 64 * 1024;
 /** Read at once: more than the usual, because each read costs as much as copying this. */
 export const chunkBytes = 256 * 1024;
 
-/** What the open file is, by its extension and its first bytes. @throws UnreadableSound */
-export async function inspectSound(file: FileHandle, extension: string): Promise<SoundFile> {
+/**
+ * What the open file is, by its extension and its first bytes. `isInterleaved`: plain samples are those of two channels in
+ * turns, which nothing in the file tells. @throws UnreadableSound
+ */
+export async function inspectSound(file: FileHandle, extension: string, isInterleaved = false): Promise<SoundFile> {
   const { size: bytes } = await file.stat();
   const kind = extension.toLowerCase();
   if (kind === 'wav' || kind === 'wav49' || kind === 'wav16') return inspectWav(file, bytes);
   const raw = (samples: Omit<Samples, 'offset' | 'bytes'>, fmt: Buffer): SoundFile => ({
     plainRate: plainRateOf(fmt),
     container: 'wav',
-    channels: 1,
+    channels: fmt.readUInt16LE(2) === 2 ? 2 : 1,
     contentType: 'audio/wav',
     extension: 'wav',
     bytes,
@@ -127,7 +130,8 @@ export async function inspectSound(file: FileHandle, extension: string): Promise
     case 'sln44':
     case 'sln48': {
       const rate = linearRates[kind];
-      return raw({ blockBytes: 2, blockMs: 1000 / rate }, fmtChunk({ tag: 1, rate, bits: 16 }));
+      const channels = isInterleaved ? 2 : 1;
+      return raw({ blockBytes: 2 * channels, blockMs: 1000 / rate }, fmtChunk({ tag: 1, rate, bits: 16, channels }));
     }
     case 'alaw':
     case 'al':

@@ -28,6 +28,7 @@ interface RecordingRow {
   peaks: string | null;
   mp3: string | null;
   mp3_bytes: number | null;
+  is_interleaved: boolean | number;
   is_archived: boolean | number;
   ready_at: number | null;
   keep_until: number | null;
@@ -60,6 +61,7 @@ function toRecording(row: RecordingRow): Recording {
     root: row.root,
     part: row.from_ms === null || row.to_ms === null ? null : { fromMs: Number(row.from_ms), toMs: Number(row.to_ms) },
     durationMs: row.duration_ms === null ? null : Number(row.duration_ms),
+    isInterleaved: Boolean(row.is_interleaved),
     peaks: row.peaks === null ? null : row.peaks.split(',').map((channel) => [...Buffer.from(channel, 'base64')]),
     mp3:
       row.mp3 === null ? null : { name: row.mp3, bytes: Number(row.mp3_bytes), isArchived: Boolean(row.is_archived) },
@@ -83,6 +85,7 @@ export type RecordingChange = Partial<
     | 'root'
     | 'part'
     | 'durationMs'
+    | 'isInterleaved'
     | 'peaks'
     | 'mp3'
     | 'readyAt'
@@ -91,13 +94,14 @@ export type RecordingChange = Partial<
 >;
 
 function toColumns(change: RecordingChange): Partial<RecordingRow> {
-  const { dueAt, announcedPath, part, durationMs, peaks, mp3, readyAt, keepUntil, ...same } = change;
+  const { dueAt, announcedPath, part, durationMs, isInterleaved, peaks, mp3, readyAt, keepUntil, ...same } = change;
   return {
     ...same,
     ...(dueAt === undefined ? {} : { due_at: toTime(dueAt) }),
     ...(announcedPath === undefined ? {} : { announced_path: announcedPath }),
     ...(part === undefined ? {} : { from_ms: part?.fromMs ?? null, to_ms: part?.toMs ?? null }),
     ...(durationMs === undefined ? {} : { duration_ms: durationMs === null ? null : Math.round(durationMs) }),
+    ...(isInterleaved === undefined ? {} : { is_interleaved: isInterleaved }),
     ...(peaks === undefined
       ? {}
       : { peaks: peaks?.map((channel) => Buffer.from(channel).toString('base64')).join(',') ?? null }),
@@ -203,6 +207,7 @@ export class RecordingStore {
       attempts: 0,
       announced_path: one.announcedPath,
       is_archived: false,
+      is_interleaved: false,
       keep_until: toTime(one.keepUntil),
       link_version: 1,
       created_at: now,
@@ -211,6 +216,16 @@ export class RecordingStore {
     for (let at = 0; at < rows.length; at += 50) {
       const some = rows.slice(at, at + 50);
       await this.#db('recordings').insert(some).onConflict(['source', 'linked_id', 'subject']).ignore();
+    }
+  }
+
+  /** Has those looked for now that are announced only after nothing was, and nothing was found. */
+  async hasten(recordings: readonly NewRecording[]): Promise<void> {
+    for (const one of recordings.filter(({ announcedPath }) => announcedPath !== '')) {
+      await this.#db('recordings')
+        .where({ source: one.source, linked_id: one.linkedId, subject: subjectOf(one) })
+        .where({ state: 'missing', announced_path: '' })
+        .update({ announced_path: one.announcedPath, due_at: one.dueAt.getTime() });
     }
   }
 
@@ -304,11 +319,17 @@ export class RecordingStore {
     return rows.map(toRecording);
   }
 
-  async expired(now: Date, limit: number): Promise<readonly Recording[]> {
+  /** In pages by id. */
+  async expired(
+    now: Date,
+    { after, limit }: { readonly after: string; readonly limit: number },
+  ): Promise<readonly Recording[]> {
     const rows = await this.#db<RecordingRow>('recordings')
       .whereNotNull('keep_until')
       .where('keep_until', '<=', now.getTime())
+      .where('id', '>', after)
       .whereNot('state', 'removed')
+      .orderBy('id')
       .limit(limit)
       .select('*');
     return rows.map(toRecording);
@@ -333,10 +354,10 @@ export class RecordingStore {
       .sum('mp3_bytes as bytes');
     return Number(row?.bytes ?? 0);
   }
-  /** The PBX's files that all their recordings were made from long enough ago. */
+  /** The PBX's files that all their recordings were made from long enough ago, in pages by path. */
   async spentFiles(
     endedBefore: Date,
-    limit: number,
+    { after, limit }: { readonly after: string; readonly limit: number },
   ): Promise<readonly { readonly root: string; readonly path: string }[]> {
     const rows: { root: string; path: string }[] = await this.#db('recordings as r')
       .where('r.state', 'ready')
@@ -349,7 +370,9 @@ export class RecordingStore {
           .whereRaw('o.source = r.source and o.linked_id = r.linked_id')
           .whereIn('o.state', ['waiting', 'original']);
       })
+      .where('r.path', '>', after)
       .groupBy('r.root', 'r.path')
+      .orderBy('r.path')
       .limit(limit)
       .select('r.root', 'r.path');
     return rows;

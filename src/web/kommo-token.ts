@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
-import type { Clock } from '../core/ports.ts';
+import type { Clock, UsedTokens } from '../core/ports.ts';
 import { WebFault } from './fault.ts';
 import type { KommoWidgetDoor } from './ports.ts';
 
@@ -28,9 +28,9 @@ const longestLifeS = 86_400;
  */
 export function createKommoTokenCheck(
   clock: Clock,
-): (widget: KommoWidgetDoor, token: string) => { readonly userId: string } {
-  const used = new Map<string, number>();
-  return (widget, token) => {
+  used: UsedTokens,
+): (widget: KommoWidgetDoor, token: string) => Promise<{ readonly userId: string }> {
+  return async (widget, token) => {
     const secret = widget.clientSecret;
     if (secret === null || token.length > 4_000) throw refused('is not taken here');
     const [first = '', second = '', signature = '', ...rest] = token.split('.');
@@ -47,9 +47,10 @@ export function createKommoTokenCheck(
     if (widget.clientId !== null && client_uuid !== widget.clientId) throw refused('is of another integration');
     if (widget.audience !== null && originOf(aud) !== originOf(widget.audience))
       throw refused('is for another address');
-    for (const [id, endsAt] of used) if (endsAt < now) used.delete(id);
-    if (used.has(jti)) throw refused('was used before');
-    used.set(jti, exp + leewayS);
+    // Until the last moment at which it would be taken.
+    const expiresAt = new Date((exp + leewayS) * 1_000);
+    const isFirst = await used.use(`kommo:${originOf(iss)}:${jti}`, { expiresAt, now: clock.now() });
+    if (!isFirst) throw refused('was used before');
     return { userId: String(user_id) };
   };
 }

@@ -7,7 +7,7 @@ import type { ContactBook } from '../core/contact-book.ts';
 import type { CallReports } from '../core/call-reports.ts';
 import type { HookRunQueries } from '../core/hook-runs.ts';
 import type { LedgerQueries } from '../core/ledger-queries.ts';
-import type { Clock, CrmUser, DeliveryStore, Employee, Log, PartStatus } from '../core/ports.ts';
+import type { Clock, CrmUser, DeliveryStore, Employee, Log, PartStatus, UsedTokens } from '../core/ports.ts';
 import type { WebUserStore } from '../core/web-users.ts';
 import type { Bundle } from './bundle.ts';
 import type { FirstRun } from './first-run.ts';
@@ -316,6 +316,7 @@ export interface KommoWidgetDoor {
 export interface WebParts {
   readonly log: Log;
   readonly clock: Clock;
+  readonly usedTokens: UsedTokens;
   /** The lines of `/status`; one provider per part of the house. A provider that throws becomes an error line. */
   readonly statusProviders: readonly (() => readonly PartStatus[] | Promise<readonly PartStatus[]>)[];
   readonly metrics: MetricsText | null;

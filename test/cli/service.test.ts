@@ -73,6 +73,21 @@ describe('commands that ask the running service', () => {
     assert.equal(wrong.err, 'This token is not known.\n');
   });
 
+  it('end with 2 when what they were given cannot be meant, and say why', async () => {
+    const { asked } = await open();
+    const noNumber = await run('lookup', 'abc');
+    assert.deepEqual(
+      [noNumber.exitCode, noNumber.out, noNumber.err, asked.lookups.length],
+      [2, '', '"abc" is not a number.\n', 0],
+    );
+    const noTime = await run('lookup', '+79161110002', '--at', 'tonight');
+    assert.deepEqual([noTime.exitCode, noTime.out], [2, '']);
+    assert.match(noTime.err, /at: /);
+    assert.equal((await run('deliveries', 'list', '--state', 'lost')).exitCode, 2);
+    // What is asked for and is not there is no wrong usage.
+    assert.equal((await run('deliveries', 'pause', 'kommo')).exitCode, 1);
+  });
+
   describe('status', () => {
     it('prints a line for each part and ends with 1 while one is in error', async () => {
       await open({
@@ -227,6 +242,53 @@ describe('commands that ask the running service', () => {
           url: null,
         },
       );
+    });
+
+    it('with two lines of one number follow the first, say so, and change nothing when imported again', async () => {
+      const book = await openWithBook();
+      write(
+        'c.csv',
+        'name,company,numbers,tags\nИван,Рога,89161110002,vip\nАнна,Копыта,"8 916 111-00-02; 89161110003",\nИван,,89161110003,new\n,,89161110004,\nBoris,,89161110004,\n',
+      );
+      const note = `${join(folder, 'c.csv')}:3: note: The same contact as line 2: its name "Иван", company "Рога" stays; one of the two lines is wrong.\n`;
+      const would = await importFile('c.csv', '--dry-run');
+      assert.deepEqual(
+        [would.exitCode, would.out],
+        [0, `${note}would be created 2, would be completed 3, unchanged 0, failed 0\n`],
+      );
+      const done = await importFile('c.csv');
+      assert.deepEqual(done.out, `${note}created 2, completed 3, unchanged 0, failed 0\n`);
+      const list = async () =>
+        (await book.listContacts({ sort: 'name', order: 'asc', limit: 50, after: null, text: '' })).items;
+      assert.deepEqual(
+        (await list()).map(({ name, company, numbers, tags }) => [name, company, numbers, tags]),
+        [
+          ['Boris', null, ['+79161110004'], []],
+          ['Иван', 'Рога', ['+79161110002', '+79161110003'], ['vip', 'new']],
+        ],
+      );
+      const before = await list();
+      for (let round = 0; round < 2; round++) {
+        assert.equal((await importFile('c.csv')).out, `${note}created 0, completed 0, unchanged 5, failed 0\n`);
+        assert.deepEqual(await list(), before);
+      }
+    });
+
+    it('change a name that was changed here since, and tell it before and after', async () => {
+      const book = await openWithBook();
+      write('c.csv', 'name,numbers\nИван,89161110002\n');
+      await importFile('c.csv');
+      const [{ id }] = (await book.listContacts({ sort: 'name', order: 'asc', limit: 50, after: null, text: '' }))
+        .items as unknown as [{ id: string }];
+      await book.editContact(id, { name: 'Иван Ёлкин' });
+      const note = `${join(folder, 'c.csv')}:2: note: Renamed: it was "Иван Ёлкин".\n`;
+      assert.equal(
+        (await importFile('c.csv', '--dry-run')).out,
+        `${note}would be created 0, would be completed 1, unchanged 0, failed 0\n`,
+      );
+      assert.equal((await book.contact(id))!.name, 'Иван Ёлкин');
+      assert.equal((await importFile('c.csv')).out, `${note}created 0, completed 1, unchanged 0, failed 0\n`);
+      assert.equal((await book.contact(id))!.name, 'Иван');
     });
 
     it('in Windows-1251 with semicolons are read as Excel writes them', async () => {

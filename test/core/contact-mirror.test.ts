@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { ContactMirror } from '../../src/core/contact-mirror.ts';
+import type { ContactBook } from '../../src/core/contact-book.ts';
+import { ContactMirror, forgettingDeleted } from '../../src/core/contact-mirror.ts';
 import { contactOf, mirrorOf } from '../support/caller-lookup.ts';
 
 describe('the mirror of contacts', () => {
@@ -70,5 +71,25 @@ describe('the mirror of contacts', () => {
     const startedAt = performance.now();
     for (let index = 0; index < 100_000; index += 1) assert.equal(mirror.find(numberOf(index))?.id, `${index}`);
     assert.ok(performance.now() - startedAt < 2000);
+  });
+});
+
+describe('a contact that is deleted from the book', () => {
+  it('is unknown to the next call', async () => {
+    const mirror = new ContactMirror();
+    mirror.put([contactOf({ id: '1', numbers: ['+79161110002'] })]);
+    let isFaulty = true;
+    const book = {
+      deleteContact: async () => {
+        if (isFaulty) throw new Error('no database');
+        return true;
+      },
+    } as unknown as ContactBook;
+    const watched = forgettingDeleted(book, mirror);
+    await assert.rejects(watched.deleteContact('1'));
+    assert.equal(mirror.size, 1);
+    isFaulty = false;
+    assert.equal(await watched.deleteContact('1'), true);
+    assert.equal(mirror.find('+79161110002'), null);
   });
 });

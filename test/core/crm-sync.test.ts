@@ -20,8 +20,10 @@ function createCrm() {
     asked: [] as (Date | null)[],
     failure: null as Error | null,
     listUsers: async () => crm.users,
-    async *listContacts(since: Date | null) {
+    gone: [] as string[],
+    async *listContacts(since: Date | null, onGone?: (id: string) => void) {
       crm.asked.push(since);
+      for (const id of crm.gone.splice(0)) onGone?.(id);
       const changed = crm.contacts.filter(({ updatedAt }) => since === null || updatedAt >= since);
       for (let at = 0; at < changed.length; at += 2) {
         if (crm.failure && at > 0) throw crm.failure;
@@ -68,6 +70,17 @@ describe('keeping a CRM in memory', () => {
     await sync.syncOnce();
     assert.equal(mirror.size, 2);
     clock.advance(3_600_000);
+    await sync.syncOnce();
+    assert.equal(mirror.find(numberOf(1)), null);
+    assert.equal(mirror.size, 1);
+  });
+
+  it('forgets at once what the CRM says was deleted', async () => {
+    const { crm, mirror, sync } = create();
+    crm.contacts = [contact(1, 10), contact(2, 11)];
+    await sync.syncOnce();
+    crm.contacts.shift();
+    crm.gone.push('1');
     await sync.syncOnce();
     assert.equal(mirror.find(numberOf(1)), null);
     assert.equal(mirror.size, 1);

@@ -191,6 +191,24 @@ describe('when a file is whole', () => {
     assert.equal('lookAgainMs' in longAgo && longAgo.lookAgainMs, null);
   });
 
+  it('is looked for a few times alone where nobody announced it, and once a day after', () => {
+    const day = 24 * 60 * 60_000;
+    const looksWithin = (ms: number, isAnnounced: boolean) => {
+      let looks = 0;
+      for (let at: number | null = 0; at !== null && at <= ms; looks++) {
+        const judgement = judgeFile(null, null, at, isAnnounced);
+        at = 'lookAgainMs' in judgement && judgement.lookAgainMs !== null ? at + judgement.lookAgainMs : null;
+      }
+      return looks;
+    };
+    assert.ok(looksWithin(15 * 60_000 - 1, false) <= 30, String(looksWithin(15 * 60_000 - 1, false)));
+    assert.equal(looksWithin(9 * day, false) - looksWithin(15 * 60_000 - 1, false), 8);
+    assert.ok(looksWithin(9 * day, true) > 200);
+    // What is there is looked at like any other.
+    const silent = look(0, { hasSound: false });
+    assert.deepEqual(judgeFile(silent, silent, day, false), judgeFile(silent, silent, day, true));
+  });
+
   it('is looked for often at first: a usual recording is found within a second', () => {
     let sinceEndMs = 0;
     const looks: number[] = [];

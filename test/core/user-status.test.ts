@@ -2,9 +2,24 @@ import assert from 'node:assert/strict';
 import { CallRefused } from '../../src/core/click-to-call.ts';
 import { StaffDirectory } from '../../src/core/employees.ts';
 import { Retryable } from '../../src/core/errors.ts';
-import type { Availability, PbxSource } from '../../src/core/ports.ts';
+import type { Availability, PbxSource, ToldState, ToldStates } from '../../src/core/ports.ts';
 import { applyUserStatus, UserStatuses } from '../../src/core/user-status.ts';
 import { silentLog } from '../support/silent-log.ts';
+
+/** As the database's. */
+function createToldStatesInMemory(): ToldStates {
+  const states = new Map<string, ToldState>();
+  const keyOf = ({ crm, userId, extension }: ToldState) => JSON.stringify([crm, userId, extension]);
+  return {
+    put: async (state) => void states.set(keyOf(state), state),
+    async settle(state) {
+      const known = states.get(keyOf(state));
+      if (known?.toldAt.getTime() === state.toldAt.getTime() && known.status === state.status)
+        states.set(keyOf(state), { ...known, isOwed: false });
+    },
+    list: async () => [...states.values()],
+  };
+}
 
 const rules = { away: ['busy', 'dinner'], setsDnd: true, pausesQueues: true };
 
@@ -100,12 +115,15 @@ describe("a CRM user's state", () => {
         set.push([extension, availability]);
       },
     };
-    const statuses = new UserStatuses();
-    const tell = (status: string) =>
-      statuses.change(
-        { crm: 'shop', userId: '7', extension: '101', status },
-        { rules, directory, sources: [weak], log: silentLog },
-      );
+    const statuses = new UserStatuses({
+      store: createToldStatesInMemory(),
+      clock: { now: () => new Date() },
+      rulesOf: () => rules,
+      directory,
+      sources: [weak],
+      log: silentLog,
+    });
+    const tell = (status: string) => statuses.change({ crm: 'shop', userId: '7', extension: '101', status });
     await assert.rejects(tell('dinner'), Retryable);
     await assert.rejects(tell('busy'), Retryable);
     await statuses.catchUp();
@@ -126,7 +144,7 @@ describe("a CRM user's state", () => {
     assert.equal(set.at(-1)![1].reason, 'free');
     // What is refused is not tried again.
     const stranger = { crm: 'shop', userId: '7', extension: '102', status: 'busy' };
-    await assert.rejects(statuses.change(stranger, { rules, directory, sources: [weak], log: silentLog }), CallRefused);
+    await assert.rejects(statuses.change(stranger), CallRefused);
     const before = set.length;
     await statuses.catchUp();
     assert.equal(set.length, before);

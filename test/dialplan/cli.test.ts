@@ -106,6 +106,44 @@ describe('ringledger dialplan', () => {
     assert(existsSync(join(scratch, 'here', 'inbound.conf')));
   });
 
+  it('warns of templates of the owner that have no effect', async () => {
+    const templates = join(scratch, 'templates');
+    mkdirSync(join(templates, 'partials'), { recursive: true });
+    const put = (name: string, text: string) => writeFileSync(join(templates, name), text);
+    // What has an effect, or claims none, is no reason to warn.
+    put('README.md', 'ours');
+    put('queues.conf.hbs', '[ringledger-queues]\nexten => support,1,Hangup()\n{{> own}}\n');
+    put('extra.conf.hbs', '[our-own]\nexten => s,1,Hangup()\n');
+    put('partials/own.hbs', ' same => n,Hangup()\n');
+    put('partials/target.hbs', ' same => n,Hangup(17)\n');
+    assert.deepEqual([(await run('render')).err, /templates/.test((await run('check')).out)], ['', false]);
+
+    put('inbound.conf', '[ringledger-inbound]\n');
+    put('phones.hbs', 'x');
+    put('mine.txt', 'x');
+    put('inbuond.conf.hbs', '[ringledger-inbound]\nexten => s,1,Hangup()\n');
+    put('nothing.conf.hbs', '; nothing\n');
+    put('partials/tarqet.hbs', ' same => n,Hangup(17)\n');
+    put('partials/ask', 'x');
+    mkdirSync(join(templates, 'old'));
+    const wanted = [
+      'inbound.conf is not read: to replace ours it must be named inbound.conf.hbs',
+      'phones.hbs is not read: to replace ours it must be named phones.conf.hbs',
+      'mine.txt is not read: templates are named name.conf.hbs',
+      'inbuond.conf.hbs replaces no file of ours and writes the context ringledger-inbound of inbound.conf once more; to replace that it must be named inbound.conf.hbs',
+      'nothing.conf.hbs replaces no file of ours and writes no context',
+      'partials/tarqet.hbs is used by no template',
+      'partials/ask is not read: to replace ours it must be named partials/ask.hbs',
+      'old is not read: only partials/ is',
+    ].map((text) => `warning: ${join(templates, text)}`);
+    const rendered = await run('render', 'queues.conf');
+    assert.equal(rendered.code, 0);
+    assert.deepEqual(rendered.err.trimEnd().split('\n').sort(), wanted.sort());
+    assert.doesNotMatch(rendered.out, /warning/);
+    const checked = (await run('check')).out.split('\n').filter((line) => line.includes(templates));
+    assert.deepEqual(checked.sort(), wanted);
+  });
+
   it('applies, shows no difference, then the difference that a setting makes, and goes back', async () => {
     const applied = await run('apply');
     assert.equal(applied.err, '');

@@ -1,6 +1,7 @@
 /** How long recordings are kept, and where: rules, quota, originals, the archive, and being forgotten. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import S3rver from 's3rver';
 import type { Call } from '../../src/core/call.ts';
@@ -137,6 +138,77 @@ forEachDatabase((makeDatabase, kind) => {
       await restart({});
       house.nudge(theirs.call);
       assert.deepEqual(await stateOf(theirs.call), ['removed']);
+    });
+
+    describe('that may not be deleted', () => {
+      let closed: string[] = [];
+      /** Nothing in the folder can be removed, not even by root; false: this machine cannot do that. */
+      const close = (folder: string): boolean => {
+        mkdirSync(folder, { recursive: true });
+        try {
+          if (process.getuid!() === 0) execFileSync('chattr', ['+i', folder], { stdio: 'pipe' });
+          else chmodSync(folder, 0o555);
+          closed.push(folder);
+          return true;
+        } catch {
+          return false;
+        }
+      };
+      const openAgain = () => {
+        for (const folder of closed) {
+          if (process.getuid!() === 0) execFileSync('chattr', ['-i', folder]);
+          else chmodSync(folder, 0o755);
+        }
+        closed = [];
+      };
+      afterEach(openAgain);
+
+      onSqlite('stays, is told with its folder in the status, and keeps nothing else from going', async function () {
+        await open({ keep: { originals: 'remove' } });
+        const theirs = await record({ serial: 1, client: '79165550001' });
+        const other = '/var/spool/asterisk/other/2.wav';
+        house.write(other, sound(440, 1));
+        const free = await house.end({ path: other, serial: 2 });
+        await house.untilAll(free, 'ready');
+        const monitor = house.placeOf('/var/spool/asterisk/monitor');
+        if (!close(monitor)) return this.skip();
+        house.clock.advance(2 * hour);
+        await restart({ keep: { originals: 'remove' } });
+        await until(() => !existsSync(house.placeOf(other)));
+        await until(async () => (await house.status()).health === 'warning');
+        const { message, undeletable } = (await house.status()) as { message: string; undeletable?: number };
+        assert.equal(undeletable, 1);
+        assert.ok(message.includes(`1 in the folder ${monitor}.`), message);
+        assert.match(message, /setfacl .*ReadWritePaths=/);
+
+        const ask = () =>
+          house.web.request('/api/v1/recordings/forget', { method: 'POST', json: { number: '+79165550001' } });
+        const refused = await ask();
+        assert.equal(refused.status, 422);
+        assert.match(JSON.stringify(await refused.json()), /1 of the recordings cannot be deleted/);
+        assert.deepEqual(await stateOf(theirs.call), ['ready']);
+        openAgain();
+        assert.deepEqual(await (await ask()).json(), { removed: 1 });
+        assert.equal((await house.status()).health, 'ok');
+      });
+
+      onSqlite('is deleted when its days are over and it may be, the others before', async function () {
+        await open({ keep: { days: 10 } });
+        const early = await record({ serial: 1 });
+        const late = await record({ serial: 2 });
+        const folder = join(fileOf(early.recording), '..');
+        if (!close(folder)) return this.skip();
+        house.clock.advance(11 * day);
+        await restart({ keep: { days: 10 } });
+        await until(async () => (await house.status()).health === 'warning');
+        assert.match((await house.status()).message, /2 in the folder/);
+        assert.deepEqual(await stateOf(early.call), ['ready']);
+        openAgain();
+        await restart({ keep: { days: 10 } });
+        await until(async () => (await stateOf(early.call))[0] === 'removed');
+        await until(async () => (await stateOf(late.call))[0] === 'removed');
+        assert.equal((await house.status()).health, 'ok');
+      });
     });
 
     onSqlite('is forgotten while it is still waited for, with the file that is there', async () => {

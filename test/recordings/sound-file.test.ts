@@ -55,6 +55,22 @@ describe('a sound file', () => {
     assert.deepEqual([beyond.isClosed, durationOf(beyond)], [false, 1500]);
   });
 
+  it('without a header holds two channels in turns where it is known to, and lasts half as long', async () => {
+    const path = join(folder, 'both.raw');
+    writeFileSync(path, Buffer.alloc(8000 * 2 * 2 * 3));
+    const file = await open(path, 'r');
+    try {
+      const [one, both] = [await inspectSound(file, 'raw'), await inspectSound(file, 'raw', true)];
+      assert.deepEqual([one.channels, durationOf(one)], [1, 6000]);
+      assert.deepEqual([both.channels, durationOf(both)], [2, 3000]);
+      const { head, offset, bytes } = sliceSound(both, { fromMs: 1000, toMs: 2000 });
+      assert.deepEqual([head.readUInt16LE(22), head.readUInt32LE(24), head.readUInt16LE(32)], [2, 8000, 4]);
+      assert.deepEqual([offset, bytes], [32_000, 32_000]);
+    } finally {
+      await file.close();
+    }
+  });
+
   it('is empty with a header alone, or without one', async () => {
     for (const content of [
       Buffer.alloc(0),

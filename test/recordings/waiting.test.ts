@@ -147,6 +147,51 @@ forEachDatabase((makeDatabase, kind) => {
       await house.untilAll(call, 'ready');
     });
 
+    it('has each side on its own channel where the phone system wrote both in turns, as with option D', async () => {
+      await open({ config: { keep: { originals: 'remove' } } });
+      const raw = '/var/spool/asterisk/monitor/2026/11/21/call.raw';
+      const sides = [samplesOf(beep), samplesOf([{ hertz: 1000, seconds: 2 }])] as const;
+      const both = Buffer.alloc(sides[0].length * 2);
+      for (let at = 0; at < sides[0].length; at += 2) {
+        both.writeInt16LE(sides[0].readInt16LE(at), at * 2);
+        both.writeInt16LE(sides[1].readInt16LE(at), at * 2 + 2);
+      }
+      house.write(raw, both);
+      const call = await house.end({ path: raw, options: 'D' });
+      const [recording] = await house.untilAll(call, 'ready');
+      assert.ok(Math.abs(recording!.durationMs! - 2000) < 150, String(recording!.durationMs));
+      assert.equal(recording!.peaks!.length, 2);
+      const { body } = await house.play(recording!);
+      assert.ok(listen(body).strength(440, 0.2, 1.8) > 0.4);
+      assert.ok(listen(body).strength(1000, 0.2, 1.8) > 0.4);
+      const original = await house.play(recording!, '&original=1');
+      assert.deepEqual([original.status, original.body.readUInt16LE(22)], [200, 2]);
+      assert.deepEqual(original.body.subarray(44), both);
+      // It is known again as what the recording was made of, and goes.
+      house.clock.advance(120 * minute);
+      await house.recordings.stop();
+      await house.recordings.start();
+      await until(() => !existsSync(house.placeOf(raw)));
+    });
+
+    onSqlite(
+      'is looked for once a day where nothing was announced, and at once when it is announced after all',
+      async () => {
+        await open();
+        const call = await house.end({ path: null });
+        await house.untilAll(call, 'waiting');
+        house.clock.advance(15 * minute);
+        const [missing] = await house.untilAll(call, 'missing');
+        const restMs = missing!.dueAt!.getTime() - house.clock.now().getTime();
+        assert.ok(restMs > 23 * 60 * minute && restMs <= 24 * 60 * minute, String(restMs));
+        house.write(path, wavOf(beep));
+        await house.end({ path });
+        const [found] = await house.untilAll(call, 'ready');
+        assert.equal(found!.id, missing!.id);
+        await until(() => house.attached.length === 1);
+      },
+    );
+
     onSqlite('goes by what the hook says, and never out of the roots', async () => {
       await open({
         process_record_file_path: async ({ path: told, conversation }) =>

@@ -366,6 +366,8 @@ export class FakeKommo {
     { id: 503, name: 'Уволенный', email: 'gone@example.org', isActive: false },
   ];
   hasPhoneField = true;
+  /** Cards say whether they were deleted; whether lists still have them then is not known. */
+  listsDeleted = false;
   hasWorkValue = true;
   isUnsortedOn = true;
   /** The token is an administrator's. */
@@ -897,7 +899,7 @@ export class FakeKommo {
     const ids = query.getAll('filter[id][]').map(Number);
     const found = this[kind].filter(
       (card) =>
-        !card.is_deleted &&
+        (this.listsDeleted || !card.is_deleted) &&
         (wanted === null || this.#isFoundBy(card, wanted)) &&
         (ids.length === 0 || ids.includes(card.id)) &&
         isWithin(query, 'created_at', card.created_at) &&

@@ -225,7 +225,7 @@ export class FakeRetailcrm {
   readonly modules = new Map<string, FakeModule>();
   /** As of v4. */
   readonly configurations = new Map<string, z.output<typeof configurationForm>>();
-  readonly history: { id: number; createdAt: string; field: string; customer: { id: number } }[] = [];
+  readonly history: { id: number; createdAt: string; field: string; customer: { id: number }; deleted?: true }[] = [];
   readonly requests: string[] = [];
   /** Sizes of the uploads. */
   readonly uploads: number[] = [];
@@ -319,6 +319,13 @@ export class FakeRetailcrm {
     this.customers.push(customer);
     this.#note(customer, 'id');
     return customer;
+  }
+
+  /** As an employee deletes one. */
+  deleteCustomer(id: number): void {
+    const index = this.customers.findIndex((customer) => customer.id === id);
+    this.customers.splice(index, 1);
+    this.history.push({ id: this.#nextId++, createdAt: this.#now(), field: 'id', customer: { id }, deleted: true });
   }
 
   #note(customer: FakeCustomer, field: string): void {

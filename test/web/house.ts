@@ -125,9 +125,11 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
       { at: new Date('2026-11-21T07:33:00Z'), node: 'one', result: 'rejected', reason: 'the contact is locked' },
     ],
   };
+  const used = new Set<string>();
   const parts: WebParts = {
     log: silentLog(asked.logged),
     clock: { now: () => new Date() },
+    usedTokens: { use: async (id) => !used.has(id) && used.add(id).has(id) },
     statusProviders: [
       () => options.status ?? [{ part: 'storage', health: 'ok', message: 'SQLite in /var/lib/ringledger' }],
     ],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { CallRefused, type Click, type RequestState } from '../../src/core/click-to-call.ts';
 import type { KommoWidgetDoor } from '../../src/web/ports.ts';
 import { aCall, aConversation } from '../crm/conformance.ts';
+import { makeKommoToken } from '../support/kommo-token.ts';
 import { answeredCall, openHouse, type House } from './house.ts';
 
 const at = new Date('2026-11-21T08:00:00.000Z');
@@ -32,28 +32,6 @@ const widget: KommoWidgetDoor = {
     aCall({ conversations: [aConversation({ endedAt: null })], endedAt: null }),
   ],
 };
-
-let serial = 0;
-function makeToken(claims: Record<string, unknown> = {}, { secret = 'client-secret', alg = 'HS256' } = {}): string {
-  const now = Math.floor(Date.now() / 1_000);
-  const body = {
-    iss: 'https://romashka.amocrm.ru',
-    aud: 'https://pbx.example.org',
-    jti: `token-${serial++}`,
-    iat: now,
-    nbf: now,
-    exp: now + 1_800,
-    account_id: 5,
-    user_id: 501,
-    client_uuid: 'client-1',
-    subdomain: 'romashka',
-    is_admin: false,
-    ...claims,
-  };
-  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const text = `${encode({ typ: 'JWT', alg })}.${encode(body)}`;
-  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
-}
 
 describe('click-to-call from an amoCRM or Kommo account', () => {
   let house: House;
@@ -97,7 +75,7 @@ describe('click-to-call from an amoCRM or Kommo account', () => {
     };
 
     it('rings the phone of the user whom the token names', async () => {
-      const { status, body, headers } = await click(makeToken());
+      const { status, body, headers } = await click(makeKommoToken());
       assert.deepEqual([status, body], [202, { call_id: 'r1' }]);
       assert.equal(headers.get('access-control-allow-origin'), 'https://romashka.amocrm.ru');
       assert.deepEqual(clicks, [
@@ -123,7 +101,7 @@ describe('click-to-call from an amoCRM or Kommo account', () => {
     });
 
     it('takes each token once', async () => {
-      const token = makeToken();
+      const token = makeKommoToken();
       assert.equal((await click(token)).status, 202);
       assert.equal((await click(token)).status, 401);
       assert.equal(clicks.length, 1);
@@ -133,15 +111,15 @@ describe('click-to-call from an amoCRM or Kommo account', () => {
     const wrong: Record<string, string> = {
       'no token': '',
       garbage: 'a.b.c',
-      'another signature': makeToken({}, { secret: 'guess' }),
-      'no signature': makeToken({}, { alg: 'none' }),
-      'a token of yesterday': makeToken({ iat: now - 90_000, nbf: now - 90_000, exp: now - 88_000 }),
-      'a token of tomorrow': makeToken({ nbf: now + 3_600, exp: now + 7_200 }),
-      'a token for ever': makeToken({ exp: now + 999_999_999 }),
-      'another account': makeToken({ iss: 'https://other.amocrm.ru' }),
-      'another address': makeToken({ aud: 'https://evil.example.org' }),
-      'another integration': makeToken({ client_uuid: 'client-2' }),
-      'no user': makeToken({ user_id: undefined }),
+      'another signature': makeKommoToken({}, { secret: 'guess' }),
+      'no signature': makeKommoToken({}, { alg: 'none' }),
+      'a token of yesterday': makeKommoToken({ iat: now - 90_000, nbf: now - 90_000, exp: now - 88_000 }),
+      'a token of tomorrow': makeKommoToken({ nbf: now + 3_600, exp: now + 7_200 }),
+      'a token for ever': makeKommoToken({ exp: now + 999_999_999 }),
+      'another account': makeKommoToken({ iss: 'https://other.amocrm.ru' }),
+      'another address': makeKommoToken({ aud: 'https://evil.example.org' }),
+      'another integration': makeKommoToken({ client_uuid: 'client-2' }),
+      'no user': makeKommoToken({ user_id: undefined }),
     };
     for (const [what, token] of Object.entries(wrong)) {
       it(`refuses ${what}`, async () => {
@@ -151,21 +129,21 @@ describe('click-to-call from an amoCRM or Kommo account', () => {
     }
 
     it('takes nothing where no secret is configured, nor for a CRM that is not there', async () => {
-      assert.equal((await click(makeToken(), undefined, 'deaf')).status, 401);
-      assert.equal((await click(makeToken(), undefined, 'nobody')).status, 404);
+      assert.equal((await click(makeKommoToken(), undefined, 'deaf')).status, 401);
+      assert.equal((await click(makeKommoToken(), undefined, 'nobody')).status, 404);
     });
 
     it('tells a second click and a foreign number apart', async () => {
       fault = new CallRefused('duplicate', 'twice');
-      assert.equal((await click(makeToken())).status, 409);
+      assert.equal((await click(makeKommoToken())).status, 409);
       fault = new CallRefused('number_not_allowed', 'no');
-      assert.equal((await click(makeToken())).status, 403);
-      assert.equal((await click(makeToken(), { number: '1' })).status, 400);
+      assert.equal((await click(makeKommoToken())).status, 403);
+      assert.equal((await click(makeKommoToken(), { number: '1' })).status, 400);
     });
 
     it('makes guessing slow', async () => {
       for (let index = 0; index < 10; index++) await click('x.y.z');
-      assert.equal((await click(makeToken())).status, 429);
+      assert.equal((await click(makeKommoToken())).status, 429);
     });
   });
 

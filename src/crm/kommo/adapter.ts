@@ -78,7 +78,7 @@ export function createKommoCrm(parts: KommoParts): CrmAdapter {
     get phoneFieldId() {
       return account.phoneFieldId;
     },
-    listContacts: (since) => contacts.listChanged(since),
+    listContacts: (since, onGone) => contacts.listChanged(since, onGone),
     get createContact() {
       return account.canKeepNumbers ? createContact : undefined;
     },

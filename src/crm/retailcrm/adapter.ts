@@ -95,7 +95,7 @@ export function createRetailcrmCrm(parts: RetailcrmParts): RetailcrmCrm {
       isUrgent ? customers.findLive(number, { signal, isUrgent }) : customers.find(number, { signal }),
     registerConversation: async (registration) => ({ id: await calls.register(registration) }),
     listUsers: () => account.users(),
-    listContacts: (since) => customers.listChanged(since),
+    listContacts: (since, onGone) => customers.listChanged(since, onGone),
     createContact: (contact, key) => customers.create(contact, key),
     findOpenLead: (contactId, pipelineId) => orders.findOpen(contactId, pipelineId),
     createLead: async (lead, key) => ({ id: await orders.create(lead, key) }),

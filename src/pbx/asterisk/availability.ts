@@ -11,7 +11,7 @@ export interface Commander {
 
 /**
  * Do-not-disturb is the custom device that the distribution looks at; Asterisk keeps its state over restarts. In queues
- * every member that is one of the extension's devices, or a Local channel to it, is paused. Needs the rights `call`
+ * every member that is one of the extension's devices, or a Local channel to it, is paused, unless it is already. Needs the rights `call`
  * (Setvar) and `agent` (QueuePause) of the control user.
  */
 export async function setAvailability(
@@ -37,19 +37,27 @@ export async function setAvailability(
   const { items } = await control.action([['Action', 'QueueStatus']]);
   const members = items
     .filter(({ event }) => event === 'QueueMember')
-    .map((item) => ({ place: item.get('Location'), device: item.get('StateInterface') }))
+    .map((item) => ({
+      place: item.get('Location'),
+      device: item.get('StateInterface'),
+      paused: item.get('Paused'),
+      reason: item.get('PausedReason'),
+    }))
     .filter(
       ({ place, device }) =>
         devices.has(place.toLowerCase()) ||
         devices.has(device.toLowerCase()) ||
         place.toLowerCase().startsWith(`local/${extension}@`),
     );
-  for (const place of new Set(members.map((member) => member.place))) {
+  const shownReason = reason.replaceAll(/[^\w -]/g, '').slice(0, 40);
+  const isAsWanted = (member: (typeof members)[number]) =>
+    member.paused === (isInQueues ? '0' : '1') && (isInQueues || member.reason === shownReason);
+  for (const place of new Set(members.filter((member) => !isAsWanted(member)).map((member) => member.place))) {
     await control.action([
       ['Action', 'QueuePause'],
       ['Interface', place],
       ['Paused', isInQueues ? 'false' : 'true'],
-      ['Reason', reason.replaceAll(/[^\w -]/g, '').slice(0, 40)],
+      ['Reason', shownReason],
     ]);
   }
 }

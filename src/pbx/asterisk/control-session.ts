@@ -77,6 +77,11 @@ export class ControlSession {
     this.#stateSince = parts.clock.now();
   }
 
+  /** Null: there is no connection now. */
+  get connectedSince(): Date | null {
+    return this.#state === 'connected' ? this.#stateSince : null;
+  }
+
   /** Returns at once; the PBX may be down. */
   start(): void {
     this.#running = this.#run();

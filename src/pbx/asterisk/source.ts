@@ -145,6 +145,10 @@ export class AsteriskSource implements PbxSource {
     return parts;
   }
 
+  commandedSince(): Date | null {
+    return this.control?.connectedSince ?? null;
+  }
+
   deviceState(extension: string): DeviceState {
     return this.#events?.isConnected ? this.#devices.of(extension) : 'unknown';
   }

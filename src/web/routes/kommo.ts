@@ -36,7 +36,7 @@ const mostRows = 500;
 export function addKommoRoutes(app: FastifyInstance, { parts }: Door): void {
   const { clickToCall, log } = parts;
   const widgets = new Map((parts.kommoWidgets ?? []).map((widget) => [widget.name, widget]));
-  const checkToken = createKommoTokenCheck(parts.clock);
+  const checkToken = createKommoTokenCheck(parts.clock, parts.usedTokens);
   const guesses = createGuessCounter(parts.clock);
 
   const find = (request: FastifyRequest): KommoWidgetDoor => {

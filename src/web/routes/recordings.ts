@@ -91,12 +91,14 @@ async function sendContent(
   const close = () => void content.close().catch(() => undefined);
   try {
     const { headers } = request;
-    const isPartWanted = isStillThatFile(single(headers['if-range']), content);
+    // HEAD has no parts (RFC 9110 §14.2): it tells of the whole.
+    const isHead = request.method === 'HEAD';
+    const isPartWanted = !isHead && isStillThatFile(single(headers['if-range']), content);
     const wish = isPartWanted ? readRange(headers.range, content.size) : ({ kind: 'all' } as const);
     const [from, to] = wish.kind === 'part' ? [wish.from, wish.to] : [0, content.size - 1];
     const isKnown = names(headers['if-none-match'], content.etag);
     // Asked for before any header is set: where it fails, the answer is another.
-    const body = isKnown || wish.kind === 'none' || request.method === 'HEAD' ? null : await content.read(from, to);
+    const body = isKnown || wish.kind === 'none' || isHead ? null : await content.read(from, to);
     reply.headers({
       'accept-ranges': 'bytes',
       etag: content.etag,

@@ -274,6 +274,19 @@ describe('records in an amoCRM or Kommo account', () => {
         );
       });
 
+      it('is told as gone where the list of changes still has it', async () => {
+        const [gone, kept] = ['+79161110002', '+79161110003'].map((phone) =>
+          fake.addCard('contacts', { name: phone, phones: [phone] }),
+        );
+        gone!.is_deleted = true;
+        fake.listsDeleted = true;
+        const told: string[] = [];
+        const listed: string[] = [];
+        for await (const page of adapter.listContacts!(null, (id) => told.push(id)))
+          listed.push(...page.map(({ id }) => id));
+        assert.deepEqual([told, listed], [[String(gone!.id)], [String(kept!.id)]]);
+      });
+
       it('is listed with hundreds of others, also of the same second, each once, with the names of companies', async () => {
         const company = fake.addCard('companies', { name: 'Ромашка', phones: [] });
         for (let index = 0; index < 620; index++) {

@@ -242,6 +242,23 @@ describe('the telephony of a retailCRM', () => {
     });
   });
 
+  it('tells which contacts were deleted since, and lists the others alone', async () => {
+    const { adapter, fake, clock } = await make({});
+    const [gone, kept] = ['+79161110002', '+79161110003'].map((phone) =>
+      fake.addCustomer({ firstName: phone, phones: [phone] }),
+    ) as unknown as [{ id: number }, { id: number }];
+    clock.advance(60_000);
+    const since = clock.now();
+    fake.deleteCustomer(gone.id);
+    const told: string[] = [];
+    const listed: string[] = [];
+    for await (const page of adapter.listContacts!(since, (id) => told.push(id)))
+      listed.push(...page.map(({ id }) => id));
+    assert.deepEqual([told, listed], [[String(gone.id)], []]);
+    for await (const page of adapter.listContacts!(null)) listed.push(...page.map(({ id }) => id));
+    assert.deepEqual(listed, [String(kept.id)]);
+  });
+
   describe('its history', () => {
     it('has the line, its shop and the link of a recording, but no path', async () => {
       const { adapter, fake } = await make({ settings: { lines: { '8 (495) 123-45-67': 'main' } } });

@@ -17,6 +17,8 @@ const members = [
 
 describe('taking a phone out of distribution and queues', () => {
   let asked: Record<string, string>[];
+  /** What the members are, where Asterisk tells. */
+  let state: string;
   let fault: (action: Record<string, string>) => Error | null;
   const control = {
     async action(headers: readonly AmiHeader[]) {
@@ -28,15 +30,19 @@ describe('taking a phone out of distribution and queues', () => {
       return {
         items: items.map(
           ([place, device]) =>
-            new AmiMessage(`Event: QueueMember\r\nQueue: q\r\nLocation: ${place}\r\nStateInterface: ${device}\r\n`, {
-              lineEnd: '\r\n',
-            }),
+            new AmiMessage(
+              `Event: QueueMember\r\nQueue: q\r\nLocation: ${place}\r\nStateInterface: ${device}\r\n${state}`,
+              {
+                lineEnd: '\r\n',
+              },
+            ),
         ),
       };
     },
   };
   beforeEach(() => {
     asked = [];
+    state = '';
     fault = () => null;
   });
   const set = (isDisturbable: boolean | null, isInQueues: boolean | null, extension = '101', reason = 'dinner') =>
@@ -74,6 +80,23 @@ describe('taking a phone out of distribution and queues', () => {
     const wanted = { extension: '101', isDisturbable: false, isInQueues: null, reason: '' };
     await setAvailability(control, { ...devices, dndDevice: 'SIP/{extension}', ...wanted });
     assert.deepEqual(asked, [], 'a device that is no custom one cannot be set');
+  });
+
+  it('leaves members as they are that are paused already, or are not', async () => {
+    state = 'Paused: 1\r\nPausedReason: dinner\r\n';
+    await set(null, false);
+    assert.deepEqual(pauses(), []);
+    await set(null, false, '101', 'busy');
+    assert.equal(pauses().length, 3, 'for another reason');
+    asked = [];
+    await set(null, true);
+    assert.equal(pauses().length, 3);
+    asked = [];
+    state = 'Paused: 0\r\nPausedReason: \r\n';
+    await set(null, true);
+    assert.deepEqual(pauses(), []);
+    await set(null, false);
+    assert.equal(pauses().length, 3);
   });
 
   it('says when Asterisk refuses or is away', async () => {

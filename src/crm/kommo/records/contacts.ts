@@ -12,6 +12,7 @@ import {
   phonesOf,
   toCardRef,
   toContact,
+  toContactId,
   toNumber,
   toSeconds,
   type Card,
@@ -111,12 +112,16 @@ export class KommoContacts {
    * Changed since then, oldest change first; contacts, then companies. Each page is asked for from the last change of
    * the one before: what is changed meanwhile moves to the end of the list, and must not push others out of sight.
    */
-  async *listChanged(since: Date | null): AsyncGenerator<readonly Contact[]> {
-    yield* this.#listKind('contacts', since);
-    if (this.#withCompanies) yield* this.#listKind('companies', since);
+  async *listChanged(since: Date | null, onGone?: (id: string) => void): AsyncGenerator<readonly Contact[]> {
+    yield* this.#listKind('contacts', since, onGone);
+    if (this.#withCompanies) yield* this.#listKind('companies', since, onGone);
   }
 
-  async *#listKind(kind: CardKind, since: Date | null): AsyncGenerator<readonly Contact[]> {
+  async *#listKind(
+    kind: CardKind,
+    since: Date | null,
+    onGone?: (id: string) => void,
+  ): AsyncGenerator<readonly Contact[]> {
     let from = since === null ? 0 : toSeconds(since);
     let page = 1;
     let lastOnes = new Set<number>();
@@ -130,6 +135,7 @@ export class KommoContacts {
       );
       const fresh = items.filter((card) => !lastOnes.has(card.id) && card.updated_at >= from);
       const alive = fresh.filter(isAlive);
+      for (const card of fresh) if (!isAlive(card)) onGone?.(toContactId({ kind, id: card.id }));
       await this.#learnCompanies(kind, alive);
       if (alive.length > 0) yield alive.map((card) => this.#note(kind, card));
       const last = items.at(-1);

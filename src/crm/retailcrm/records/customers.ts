@@ -156,8 +156,8 @@ export class Customers {
   }
 
   /** See `CrmAdapter.listContacts`. Changes are read from the CRM's history of customers. */
-  async *listChanged(since: Date | null): AsyncGenerator<Contact[]> {
-    const contacts = since === null ? await this.#readAll() : await this.#readChanged(since);
+  async *listChanged(since: Date | null, onGone?: (id: string) => void): AsyncGenerator<Contact[]> {
+    const contacts = since === null ? await this.#readAll() : await this.#readChanged(since, onGone);
     contacts.sort((a, b) => a.updatedAt.getTime() - b.updatedAt.getTime());
     for (let start = 0; start < contacts.length; start += chunk) yield contacts.slice(start, start + chunk);
   }
@@ -171,7 +171,7 @@ export class Customers {
     return [...byId.values()];
   }
 
-  async #readChanged(since: Date): Promise<Contact[]> {
+  async #readChanged(since: Date, onGone?: (id: string) => void): Promise<Contact[]> {
     const { api, account } = this.#parts;
     const timeZone = await account.timeZone();
     const changedAt = new Map<number, Date>();
@@ -180,8 +180,10 @@ export class Customers {
       for (const { createdAt, deleted, customer } of page) {
         const at = fromLocalTime(createdAt, timeZone);
         if (customer == null || at === null || at < since) continue;
-        if (deleted === true) changedAt.delete(customer.id);
-        else if (at >= (changedAt.get(customer.id) ?? at)) changedAt.set(customer.id, at);
+        if (deleted === true) {
+          changedAt.delete(customer.id);
+          onGone?.(String(customer.id));
+        } else if (at >= (changedAt.get(customer.id) ?? at)) changedAt.set(customer.id, at);
       }
     }
     const ids = [...changedAt.keys()];
