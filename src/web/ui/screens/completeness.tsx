@@ -7,8 +7,8 @@ import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { Lacking } from '../parts/lacking.tsx';
-import { loadStaff } from '../parts/staff.ts';
+import { Lacking } from '../parts/deliveries/lacking.tsx';
+import { loadStaff } from '../parts/people/staff.ts';
 import { addressOf } from '../router.ts';
 
 const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;

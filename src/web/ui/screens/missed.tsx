@@ -3,7 +3,7 @@ import type { MissedRow } from '../../routes/reports.ts';
 import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t, tCount } from '../i18n/words.ts';
-import { Client } from '../parts/client.tsx';
+import { Client } from '../parts/calls/client.tsx';
 import { FilterBar, TextField, useFilters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';

@@ -3,7 +3,7 @@ import type { AuditEntry, ListedWebUser } from '../../../core/web-users.ts';
 import { ask } from '../api.ts';
 import { showMoment, showTime } from '../format.ts';
 import { t } from '../i18n/words.ts';
-import { ApiTokens } from '../parts/api-tokens.tsx';
+import { ApiTokens } from '../parts/people/api-tokens.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tellFault } from '../parts/notices.tsx';

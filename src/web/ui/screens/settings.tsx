@@ -9,8 +9,8 @@ import { Difference } from '../parts/difference.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tell, tellFault } from '../parts/notices.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
-import { SettingField, type FormContext } from '../parts/setting-field.tsx';
-import { Obstacle, RestartDue } from '../parts/settings-notes.tsx';
+import { SettingField, type FormContext } from '../parts/settings/setting-field.tsx';
+import { Obstacle, RestartDue } from '../parts/settings/settings-notes.tsx';
 import { addressOf, go, place } from '../router.ts';
 import { session } from '../session.ts';
 import {
@@ -28,7 +28,7 @@ import {
 import type { Schema } from '../setting-forms.ts';
 import '../styles/settings.css';
 
-type Editor = ComponentType<Parameters<typeof import('../parts/yaml-editor.tsx').YamlEditor>[0]>;
+type Editor = ComponentType<Parameters<typeof import('../parts/settings/yaml-editor.tsx').YamlEditor>[0]>;
 const ways = ['form', 'text', 'versions'] as const;
 
 /** The configuration file: by forms and as a whole, one and the same draft, looked at before it is saved. */
@@ -310,7 +310,7 @@ function WholeFile(props: {
 }) {
   const [loaded, setLoaded] = useState<{ readonly Editor: Editor } | null>(null);
   useEffect(() => {
-    import('../parts/yaml-editor.tsx').then(
+    import('../parts/settings/yaml-editor.tsx').then(
       ({ YamlEditor }) => setLoaded({ Editor: YamlEditor }),
       () => tellFault(new Error(t('error.newVersion'))),
     );

@@ -7,7 +7,7 @@ import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { loadStaff, nameOf, staff } from '../parts/staff.ts';
+import { loadStaff, nameOf, staff } from '../parts/people/staff.ts';
 
 /** What is to be done, oldest due first. */
 export function Tasks() {

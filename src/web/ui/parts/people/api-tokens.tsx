@@ -1,14 +1,14 @@
 import { useState } from 'preact/hooks';
-import type { ApiTokenEntry } from '../../../core/api-tokens.ts';
-import type { MadeToken } from '../../routes/people.ts';
-import { ask } from '../api.ts';
-import { showMoment } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import type { Wire } from '../wire.ts';
-import { FormDialog, Input, Select } from './dialog.tsx';
-import { Await, useLoaded } from './loading.tsx';
-import { tell, tellFault } from './notices.tsx';
-import { Empty } from './screen-head.tsx';
+import type { ApiTokenEntry } from '../../../../core/api-tokens.ts';
+import type { MadeToken } from '../../../routes/people.ts';
+import { ask } from '../../api.ts';
+import { showMoment } from '../../format.ts';
+import { t } from '../../i18n/words.ts';
+import type { Wire } from '../../wire.ts';
+import { FormDialog, Input, Select } from '../dialog.tsx';
+import { Await, useLoaded } from '../loading.tsx';
+import { tell, tellFault } from '../notices.tsx';
+import { Empty } from '../screen-head.tsx';
 
 interface Answer {
   readonly items: readonly ApiTokenEntry[];
