@@ -40,7 +40,7 @@ export function Completeness() {
                 {items.length === 0 ? (
                   <Empty>{t('completeness.none')}</Empty>
                 ) : (
-                  <table>
+                  <table class="cards">
                     <thead>
                       <tr>
                         <th>{t('column.day')}</th>
@@ -64,9 +64,9 @@ export function Completeness() {
                         return (
                           <tr key={key} class={isOpen ? 'line open' : 'line'}>
                             <td class="number">{showDay(line.day)}</td>
-                            <td>{line.crm}</td>
+                            <td class="end">{line.crm}</td>
                             {figures.map((figure) => (
-                              <td key={figure} class="right number">
+                              <td key={figure} class="right number off">
                                 {figure === 'rejected' && line.rejected > 0 ? (
                                   <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
                                     {showCount(line.rejected)}
@@ -78,7 +78,7 @@ export function Completeness() {
                                 )}
                               </td>
                             ))}
-                            <td class="end">
+                            <td>
                               {lacking > 0 ? (
                                 <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
                               ) : line.pending > 0 ? (
@@ -87,7 +87,7 @@ export function Completeness() {
                                 <span class="badge good">{t('completeness.whole')}</span>
                               )}
                             </td>
-                            <td class="right">
+                            <td class="right end">
                               {lacking + line.skipped > 0 && (
                                 <button
                                   class="plain"

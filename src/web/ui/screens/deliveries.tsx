@@ -125,7 +125,7 @@ export function Deliveries() {
                     </td>
                     <td class="right number end">{delivery.attempts}</td>
                     <td class="reason wide">{delivery.lastError}</td>
-                    <td class="right wide">
+                    <td class="right wide together">
                       <SendAgain delivery={delivery} onSent={refresh} />{' '}
                       <CloseDelivery delivery={delivery} onClosed={refresh} />
                     </td>

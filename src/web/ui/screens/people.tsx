@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { AuditEntry, ListedWebUser } from '../../../core/web-users.ts';
 import { ask } from '../api.ts';
 import { showMoment, showTime } from '../format.ts';
-import { t } from '../i18n/words.ts';
+import { t, tWord } from '../i18n/words.ts';
 import { ApiTokens } from '../parts/people/api-tokens.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -105,9 +105,9 @@ export function People() {
               {audit.rows?.map((entry, index) => (
                 <tr class="line" key={index}>
                   <td class="number">{showMoment(entry.at)}</td>
-                  <td class="end">{entry.who}</td>
+                  <td class="end">{tWord('people.by', entry.who)}</td>
                   <td class="reason wide">
-                    {entry.action} <code>{entry.target}</code>
+                    {tWord('people.did', entry.action)} <code>{entry.target}</code>
                   </td>
                   <td class="quiet off">{entry.address}</td>
                 </tr>
