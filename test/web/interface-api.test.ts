@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { openDatabase } from '../../src/storage/connection.ts';
 import { ensureBuilt } from './browser.ts';
 import {
   makeUsers,
@@ -22,13 +24,14 @@ describe('the API behind the interface', function () {
   const json = async <Answer>(answer: Response | Promise<Response>) => (await (await answer).json()) as Answer;
   const asked = (token: string, path: string, method = 'GET') =>
     fetch(`${service.url}/api/v1/${path}`, { method, headers: { authorization: `Bearer ${token}` } });
-  /** The cookie of the supervisor of 101 and 102. */
-  const supervisor = async () => {
+  const signedIn = async (url: string, name: string, password: string) => {
     const headers = { 'content-type': 'application/json' };
-    const body = JSON.stringify({ name: 'vera', password: supervisorPassword });
-    const answer = await fetch(`${service.url}/api/v1/session`, { method: 'POST', headers, body });
+    const body = JSON.stringify({ name, password });
+    const answer = await fetch(`${url}/api/v1/session`, { method: 'POST', headers, body });
     return answer.headers.get('set-cookie')!.split(';')[0]!;
   };
+  /** The cookie of the supervisor of 101 and 102. */
+  const supervisor = () => signedIn(service.url, 'vera', supervisorPassword);
   const seenBy = (cookie: string, path: string) => fetch(`${service.url}/api/v1/${path}`, { headers: { cookie } });
 
   before(async () => {
@@ -132,6 +135,81 @@ describe('the API behind the interface', function () {
         items.filter(({ action }) => action === 'call').map(({ contactId }) => contactId),
         [known[0]!.id, known[0]!.id],
       );
+    });
+  });
+
+  describe('recordings', () => {
+    /** One of each conversation of a call, with its loudness, as if they had been converted. */
+    const record = async (linkedId: string, conversations: readonly { uniqueId: string; extension: string }[]) => {
+      const database = await openDatabase({ kind: 'sqlite', path: join(recorded.folder, 'ringledger.db') });
+      const row = {
+        source: 'office',
+        linked_id: linkedId,
+        position: 0,
+        direction: 'inbound',
+        started_at: Date.now(),
+        call_ended_at: Date.now(),
+        state: 'ready',
+        attempts: 0,
+        announced_path: '',
+        duration_ms: 9_000,
+        peaks: '[[1,2,3]]',
+        is_archived: false,
+        link_version: 1,
+        created_at: Date.now(),
+      };
+      const parts = conversations.map(({ uniqueId, extension }) => ({
+        ...row,
+        id: `of-${extension}-${uniqueId}`,
+        unique_id: uniqueId,
+        extension,
+        subject: `part:${uniqueId}:0`,
+      }));
+      const whole = { ...row, id: `whole-${linkedId}`, unique_id: null, extension: null, subject: 'whole:a.wav' };
+      await database.knex('recordings').insert([...parts, whole]);
+      await database.close();
+      return [...parts, whole];
+    };
+    let recorded: SeededService;
+    before(async () => {
+      recorded = await startSeededService({
+        config: { recordings: { enabled: true, convert: { program: '/nonexistent/ffmpeg' } } },
+      });
+      await makeUsers(recorded);
+    });
+    after(() => recorded?.stop());
+
+    it('are told, with their loudness, to those alone who see the conversation', async () => {
+      const own = { name: 'gleb', password: 'a long enough word' };
+      await recorded.ask('web-users', { method: 'POST', body: { ...own, role: 'own', extensions: ['103'] } });
+      const cookieOf = (name: string, password: string) => signedIn(recorded.url, name, password);
+      const cookies = {
+        vera: await cookieOf('vera', supervisorPassword),
+        gleb: await cookieOf(own.name, own.password),
+      };
+      type Shown = { conversations: { uniqueId: string; extension: string }[] };
+      const { conversations } = await json<Shown>(recorded.ask(`calls/office/${transferCall}`));
+      assert.deepEqual([...new Set(conversations.map(({ extension }) => extension))], ['101', '103']);
+      const made = await record(transferCall, conversations);
+      for (const [name, cookie] of Object.entries(cookies)) {
+        const get = (path: string) => fetch(`${recorded.url}/api/v1/${path}`, { headers: { cookie } });
+        const mine = name === 'vera' ? '101' : '103';
+        for (const { id, extension } of made) {
+          const answer = await get(`recordings/${id}`);
+          assert.equal(answer.status, extension === mine ? 200 : 404, `${name}: ${id}`);
+          const text = await answer.text();
+          if (extension === mine) assert.deepEqual((JSON.parse(text) as { peaks: unknown }).peaks, [[1, 2, 3]]);
+          else assert.doesNotMatch(text, /peaks|link|duration/);
+          assert.doesNotMatch(text, /plays/);
+        }
+        const { items } = await json<{ items: { id: string }[] }>(get(`calls/office/${transferCall}/recordings`));
+        assert.deepEqual(
+          items.map(({ id }) => id).sort(),
+          made.flatMap(({ id, extension }) => (extension === mine ? [id] : [])).sort(),
+        );
+        assert.equal((await get('recordings/no-such')).status, 404);
+      }
+      for (const { id } of made) assert.equal((await recorded.ask(`recordings/${id}`)).status, 200);
     });
   });
 
