@@ -73,7 +73,7 @@ describe('clients, CRMs and people in the browser', function () {
     const use = () => fetch(`${service.url}/api/v1/calls?limit=1`, { headers: { authorization: `Bearer ${token}` } });
     assert.equal((await use()).status, 200);
     await open('people');
-    const row = page.locator('tr.line', { hasText: 'Wallboard' });
+    const row = page.locator('tr.line', { hasText: /^Wallboard/ });
     await row.getByText('May look').waitFor();
     assert.equal(await page.locator('.secret').count(), 0);
     await row.getByRole('button', { name: 'Revoke' }).click();

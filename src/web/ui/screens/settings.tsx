@@ -39,7 +39,7 @@ export function Settings() {
       <ScreenHead title={t('screen.settings')} about={t('settings.about')}>
         <button onClick={loaded.reload}>{t('action.refresh')}</button>
         <a class="button" href={addressOf('setup')}>
-          {t('settings.wizard')}
+          {t('screen.setup')}
         </a>
       </ScreenHead>
       <Await loaded={loaded}>{(view) => <Workplace key={view.hash} view={view} reload={loaded.reload} />}</Await>
