@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { openDatabase } from '../../src/storage/connection.ts';
 import { ensureBuilt } from './browser.ts';
@@ -159,14 +160,15 @@ describe('the API behind the interface', function () {
         link_version: 1,
         created_at: Date.now(),
       };
+      const newId = () => randomBytes(16).toString('base64url');
       const parts = conversations.map(({ uniqueId, extension }) => ({
         ...row,
-        id: `of-${extension}-${uniqueId}`,
+        id: newId(),
         unique_id: uniqueId,
         extension,
         subject: `part:${uniqueId}:1`,
       }));
-      const whole = { ...row, id: `whole-${linkedId}`, unique_id: null, extension: null, subject: 'whole:a.wav' };
+      const whole = { ...row, id: newId(), unique_id: null, extension: null, subject: 'whole:a.wav' };
       try {
         await database.knex('recordings').insert([...parts, whole]);
       } finally {
@@ -200,7 +202,7 @@ describe('the API behind the interface', function () {
         const mine = name === 'vera' ? '101' : '103';
         for (const { id, extension } of made) {
           const answer = await get(`recordings/${id}`);
-          assert.equal(answer.status, extension === mine ? 200 : 404, `${name}: ${id}`);
+          assert.equal(answer.status, extension === mine ? 200 : 404, `${name}: ${extension}`);
           const text = await answer.text();
           if (extension === mine) assert.deepEqual((JSON.parse(text) as { peaks: unknown }).peaks, [[1, 2, 3]]);
           else assert.doesNotMatch(text, /peaks|link|duration/);
@@ -212,7 +214,7 @@ describe('the API behind the interface', function () {
         const own = made.filter(({ extension }) => extension === mine);
         assert.ok(own.every(({ id }) => items.some((one) => one.id === id)));
         assert.ok(items.every(({ uniqueId }) => own.some((one) => one.unique_id === uniqueId)));
-        assert.equal((await get('recordings/no-such')).status, 404);
+        assert.equal((await get(`recordings/${randomBytes(16).toString('base64url')}`)).status, 404);
       }
       for (const { id } of made) assert.equal((await recorded.ask(`recordings/${id}`)).status, 200);
     });
