@@ -3,6 +3,7 @@ import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
 import { offsetMinutes, showCount, showDay } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
@@ -51,9 +52,7 @@ export function Completeness() {
                           </th>
                         ))}
                         <th>{t('completeness.state')}</th>
-                        <th>
-                          <span class="sr">{t('column.actions')}</span>
-                        </th>
+                        <ActionsHead />
                       </tr>
                     </thead>
                     <tbody>

@@ -3,6 +3,7 @@ import type { Contact } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { ContactImport } from '../parts/people/contact-import.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { TextField, useFilters } from '../parts/filters.tsx';
@@ -76,9 +77,7 @@ export function Contacts() {
                   <th>{t('column.numbers')}</th>
                   <th>{t('column.responsible')}</th>
                   <th>{t('column.changed')}</th>
-                  <th>
-                    <span class="sr">{t('column.actions')}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

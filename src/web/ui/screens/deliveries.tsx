@@ -3,6 +3,7 @@ import type { Delivery } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
 import { showCount, showMoment, startOfDay } from '../format.ts';
 import { t, tCount, tWord } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { SendAgain } from '../parts/calls/call-detail.tsx';
 import { CloseDelivery } from '../parts/deliveries/close-delivery.tsx';
@@ -106,9 +107,7 @@ export function Deliveries() {
                   <th>{t('filter.state')}</th>
                   <th class="right">{t('column.attempts')}</th>
                   <th>{t('column.reason')}</th>
-                  <th>
-                    <span class="sr">{t('column.actions')}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

@@ -4,6 +4,7 @@ import { ask } from '../api.ts';
 import { showMoment, showTime } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { ApiTokens } from '../parts/people/api-tokens.tsx';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tellFault } from '../parts/notices.tsx';
@@ -56,9 +57,7 @@ export function People() {
                     <th>{t('column.name')}</th>
                     <th>{t('people.role')}</th>
                     <th>{t('people.extensions')}</th>
-                    <th>
-                      <span class="sr">{t('column.actions')}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>

@@ -4,6 +4,7 @@ import type { FormerSettingsEntry, SettingEdit, SettingsDraft } from '../../port
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
 import { t, tCount, tWord } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { AskFirst } from '../parts/ask-first.tsx';
 import { Difference } from '../parts/difference.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -355,9 +356,7 @@ function Versions(props: { readonly isReadOnly: boolean; readonly onTake: (draft
                   <tr>
                     <th>{t('settings.replacedAt')}</th>
                     <th class="right">{t('settings.size')}</th>
-                    <th>
-                      <span class="sr">{t('column.actions')}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>
