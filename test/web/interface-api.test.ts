@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { openDatabase } from '../../src/storage/connection.ts';
 import { ensureBuilt } from './browser.ts';
 import {
   makeUsers,
@@ -22,13 +25,14 @@ describe('the API behind the interface', function () {
   const json = async <Answer>(answer: Response | Promise<Response>) => (await (await answer).json()) as Answer;
   const asked = (token: string, path: string, method = 'GET') =>
     fetch(`${service.url}/api/v1/${path}`, { method, headers: { authorization: `Bearer ${token}` } });
-  /** The cookie of the supervisor of 101 and 102. */
-  const supervisor = async () => {
+  const signedIn = async (url: string, name: string, password: string) => {
     const headers = { 'content-type': 'application/json' };
-    const body = JSON.stringify({ name: 'vera', password: supervisorPassword });
-    const answer = await fetch(`${service.url}/api/v1/session`, { method: 'POST', headers, body });
+    const body = JSON.stringify({ name, password });
+    const answer = await fetch(`${url}/api/v1/session`, { method: 'POST', headers, body });
     return answer.headers.get('set-cookie')!.split(';')[0]!;
   };
+  /** The cookie of the supervisor of 101 and 102. */
+  const supervisor = () => signedIn(service.url, 'vera', supervisorPassword);
   const seenBy = (cookie: string, path: string) => fetch(`${service.url}/api/v1/${path}`, { headers: { cookie } });
 
   before(async () => {
@@ -40,16 +44,17 @@ describe('the API behind the interface', function () {
 
   describe('tokens made by people', () => {
     it('open what they may, are told once and never again, and tell when they were used', async () => {
-      const answer = await post('api-tokens', { name: 'wallboard', access: 'read' });
+      const answer = await post('api-tokens', { name: 'office screen', access: 'read' });
       assert.equal(answer.status, 201);
       const made = await json<Made>(answer);
       assert.match(made.token, /^rl_[\w-]{43}$/);
       assert.equal((await asked(made.token, 'calls?limit=1')).status, 200);
       assert.equal((await asked(made.token, 'deliveries/1/resend', 'POST')).status, 403);
       const text = await (await service.ask('api-tokens')).text();
-      assert.ok(!text.includes(made.token) && text.includes('wallboard'));
-      const { items } = JSON.parse(text) as { items: { usedAt: string | null; madeBy: string }[] };
-      assert.ok(items[0]!.usedAt !== null && items[0]!.madeBy === 'this machine');
+      assert.ok(!text.includes(made.token) && text.includes('office screen'));
+      const { items } = JSON.parse(text) as { items: { name: string; usedAt: string | null; madeBy: string }[] };
+      const listed = items.find(({ name }) => name === 'office screen')!;
+      assert.ok(listed.usedAt !== null && listed.madeBy === 'this machine');
     });
 
     it('open nothing once they are revoked', async () => {
@@ -61,7 +66,7 @@ describe('the API behind the interface', function () {
     });
 
     it('have a name of their own, and are no secret that can be guessed from its form', async () => {
-      assert.equal((await post('api-tokens', { name: 'wallboard', access: 'full' })).status, 409);
+      assert.equal((await post('api-tokens', { name: 'office screen', access: 'full' })).status, 409);
       assert.equal((await post('api-tokens', { name: '', access: 'full' })).status, 400);
       assert.equal((await asked(`rl_${'A'.repeat(43)}`, 'calls')).status, 401);
     });
@@ -132,6 +137,86 @@ describe('the API behind the interface', function () {
         items.filter(({ action }) => action === 'call').map(({ contactId }) => contactId),
         [known[0]!.id, known[0]!.id],
       );
+    });
+  });
+
+  describe('recordings', () => {
+    /** Another one of each conversation of a call, with its loudness, as if they had been converted, and the whole file. */
+    const record = async (linkedId: string, conversations: readonly { uniqueId: string; extension: string }[]) => {
+      const database = await openDatabase({ kind: 'sqlite', path: join(recorded.folder, 'ringledger.db') });
+      const row = {
+        source: 'office',
+        linked_id: linkedId,
+        position: 1,
+        direction: 'inbound',
+        started_at: Date.now(),
+        call_ended_at: Date.now(),
+        state: 'ready',
+        attempts: 0,
+        announced_path: '',
+        duration_ms: 9_000,
+        peaks: Buffer.from([1, 2, 3]).toString('base64'),
+        is_archived: false,
+        link_version: 1,
+        created_at: Date.now(),
+      };
+      const newId = () => randomBytes(16).toString('base64url');
+      const parts = conversations.map(({ uniqueId, extension }) => ({
+        ...row,
+        id: newId(),
+        unique_id: uniqueId,
+        extension,
+        subject: `part:${uniqueId}:1`,
+      }));
+      const whole = { ...row, id: newId(), unique_id: null, extension: null, subject: 'whole:a.wav' };
+      try {
+        await database.knex('recordings').insert([...parts, whole]);
+      } finally {
+        await database.close();
+      }
+      return [...parts, whole];
+    };
+    let recorded: SeededService;
+    before(async () => {
+      recorded = await startSeededService({
+        config: { recordings: { enabled: true, convert: { program: '/nonexistent/ffmpeg' } } },
+      });
+      await makeUsers(recorded);
+    });
+    after(() => recorded?.stop());
+
+    it('are told, with their loudness, to those alone who see the conversation', async () => {
+      const own = { name: 'gleb', password: 'a long enough word' };
+      await recorded.ask('web-users', { method: 'POST', body: { ...own, role: 'own', extensions: ['103'] } });
+      const cookieOf = (name: string, password: string) => signedIn(recorded.url, name, password);
+      const cookies = {
+        vera: await cookieOf('vera', supervisorPassword),
+        gleb: await cookieOf(own.name, own.password),
+      };
+      type Shown = { conversations: { uniqueId: string; extension: string }[] };
+      const { conversations } = await json<Shown>(recorded.ask(`calls/office/${transferCall}`));
+      assert.deepEqual([...new Set(conversations.map(({ extension }) => extension))], ['101', '103']);
+      const made = await record(transferCall, conversations);
+      for (const [name, cookie] of Object.entries(cookies)) {
+        const get = (path: string) => fetch(`${recorded.url}/api/v1/${path}`, { headers: { cookie } });
+        const mine = name === 'vera' ? '101' : '103';
+        for (const { id, extension } of made) {
+          const answer = await get(`recordings/${id}`);
+          assert.equal(answer.status, extension === mine ? 200 : 404, `${name}: ${extension}`);
+          const text = await answer.text();
+          if (extension === mine) assert.deepEqual((JSON.parse(text) as { peaks: unknown }).peaks, [[1, 2, 3]]);
+          else assert.doesNotMatch(text, /peaks|link|duration/);
+          assert.doesNotMatch(text, /plays/);
+        }
+        const { items } = await json<{ items: { id: string; uniqueId: string | null }[] }>(
+          get(`calls/office/${transferCall}/recordings`),
+        );
+        const own = made.filter(({ extension }) => extension === mine);
+        assert.ok(own.every(({ id }) => items.some((one) => one.id === id)));
+        assert.ok(items.every(({ uniqueId }) => own.some((one) => one.unique_id === uniqueId)));
+        assert.equal((await get(`recordings/${randomBytes(16).toString('base64url')}`)).status, 404);
+      }
+      for (const { id } of made) assert.equal((await recorded.ask(`recordings/${id}`)).status, 200);
     });
   });
 

@@ -1,32 +1,15 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { until } from '../support/until.ts';
-import { ensureBuilt, openBrowser, signIn, type Browser } from './browser.ts';
-import { adminPassword, makeUsers, startSeededService, type SeededService } from './seeded-service.ts';
+import { startBrowserTests } from './browser-tests.ts';
+import type { SeededService } from './seeded-service.ts';
 
 describe('clients, CRMs and people in the browser', function () {
   this.timeout(60_000);
   let service: SeededService;
-  let browser: Browser;
   let page: Page;
-  const open = async (screen: string) => {
-    await page.goto(`${service.url}/ui/${screen}`);
-    await page.locator('h1').waitFor();
-  };
+  const { open } = startBrowserTests((opened) => ({ service, page } = opened));
   const dialog = () => page.getByRole('dialog');
-
-  before(async () => {
-    await ensureBuilt();
-    [service, browser] = await Promise.all([startSeededService(), openBrowser()]);
-    await makeUsers(service);
-    page = await browser.newPage();
-    await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
-  });
-  after(async () => {
-    await browser?.close();
-    await service?.stop();
-  });
-  afterEach(() => assert.deepEqual(browser.alarms, []));
 
   it('import contacts after showing what becomes of each line, faults first', async () => {
     await open('contacts');
@@ -90,7 +73,7 @@ describe('clients, CRMs and people in the browser', function () {
     const use = () => fetch(`${service.url}/api/v1/calls?limit=1`, { headers: { authorization: `Bearer ${token}` } });
     assert.equal((await use()).status, 200);
     await open('people');
-    const row = page.locator('tr.line', { hasText: 'Wallboard' });
+    const row = page.locator('tr.line', { hasText: /^Wallboard/ });
     await row.getByText('May look').waitFor();
     assert.equal(await page.locator('.secret').count(), 0);
     await row.getByRole('button', { name: 'Revoke' }).click();

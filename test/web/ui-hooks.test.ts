@@ -1,30 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { until } from '../support/until.ts';
-import { ensureBuilt, openBrowser, signIn, type Browser } from './browser.ts';
-import { adminPassword, makeUsers, runSomeHooks, startSeededService, type SeededService } from './seeded-service.ts';
-
-const require = createRequire(import.meta.url);
-const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
-
-interface AxeViolation {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
+import { startBrowserTests } from './browser-tests.ts';
+import { runSomeHooks, type SeededService } from './seeded-service.ts';
 
 describe('hooks in the web interface', function () {
   this.timeout(60_000);
   let service: SeededService;
-  let browser: Browser;
   let page: Page;
-  const open = async (address: string) => {
-    await page.goto(`${service.url}/ui/${address}`);
-    await page.locator('h1').waitFor();
-  };
+  const { open, axeFaults } = startBrowserTests((opened) => ({ service, page } = opened));
   const editor = () => page.getByRole('textbox', { name: 'Code of the hook' });
   const type = async (text: string) => {
     await editor().click();
@@ -33,31 +19,6 @@ describe('hooks in the web interface', function () {
   };
   const save = () => page.getByRole('button', { name: 'Save', exact: true }).click();
   const file = (name: string) => join(service.folder, 'hook-files', name);
-  const axeFaults = async () => {
-    await page.evaluate(axeSource);
-    const violations = (await page.evaluate(
-      `axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)`,
-    )) as AxeViolation[];
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) =>
-        nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
-      );
-  };
-
-  before(async () => {
-    await ensureBuilt();
-    [service, browser] = await Promise.all([startSeededService(), openBrowser()]);
-    await makeUsers(service);
-    page = await browser.newPage();
-    await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
-  });
-  after(async () => {
-    await browser?.close();
-    await service?.stop();
-  });
-  // No style or script outside the policy, whatever the editor does.
-  afterEach(() => assert.deepEqual(browser.alarms, []));
 
   it('list all 13 places, those with a file first', async () => {
     await open('hooks');

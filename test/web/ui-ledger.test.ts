@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { until } from '../support/until.ts';
-import { ensureBuilt, openBrowser, signIn, type Browser } from './browser.ts';
-import {
-  adminPassword,
-  makeUsers,
-  startSeededService,
-  supervisorPassword,
-  transferCall,
-  type SeededService,
-} from './seeded-service.ts';
+import { openBrowser, signIn, type Browser } from './browser.ts';
+import { startBrowserTests } from './browser-tests.ts';
+import { supervisorPassword, transferCall, type SeededService } from './seeded-service.ts';
 import { recordingSeconds, showRecording } from './shown-recording.ts';
 
 describe('calls in the browser', function () {
@@ -17,25 +11,10 @@ describe('calls in the browser', function () {
   let service: SeededService;
   let browser: Browser;
   let page: Page;
-  const open = async (screen: string) => {
-    await page.goto(`${service.url}/ui/${screen}`);
-    await page.locator('h1').waitFor();
-  };
+  const { open } = startBrowserTests((opened) => ({ service, browser, page } = opened));
   const timeOf = () => page.evaluate(`document.querySelector('audio')?.currentTime ?? -1`) as Promise<number>;
 
-  before(async () => {
-    await ensureBuilt();
-    [service, browser] = await Promise.all([startSeededService(), openBrowser()]);
-    await makeUsers(service);
-    page = await browser.newPage();
-    await signIn(page, { url: service.url, name: 'admin', password: adminPassword });
-    await showRecording(page);
-  });
-  after(async () => {
-    await browser?.close();
-    await service?.stop();
-  });
-  afterEach(() => assert.deepEqual(browser.alarms, []));
+  before(() => showRecording(page));
 
   it('draws ring, talk and hold, and marks where a call was passed on', async () => {
     await open(`calls?call=office/${transferCall}`);

@@ -1,27 +1,22 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { parse } from 'yaml';
 import { until } from '../support/until.ts';
-import { ensureBuilt, openBrowser, type Browser } from './browser.ts';
-import { adminPassword, startSeededService, type SeededService } from './seeded-service.ts';
-
-const require = createRequire(import.meta.url);
-const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+import { startBrowserTests } from './browser-tests.ts';
+import { adminPassword, type SeededService } from './seeded-service.ts';
 
 describe('settings, set-up and dialplan in a browser', function () {
   this.timeout(60_000);
   let service: SeededService;
-  let browser: Browser;
   let page: Page;
   let restarts = 0;
+  const { open, axeFaults } = startBrowserTests((opened) => ({ service, page } = opened), {
+    service: { env: { RINGLEDGER_LOG_LEVEL: 'warn' }, restart: () => void (restarts += 1) },
+    isFirstRun: true,
+  });
   const answers: string[] = [];
-  const open = async (screen: string) => {
-    await page.goto(`${service.url}/ui/${screen}`);
-    await page.locator('h1').waitFor();
-  };
   const onDisk = () => readFileSync(service.configFile, 'utf8');
   const save = async () => {
     await page.getByRole('button', { name: 'See the difference and save' }).click();
@@ -32,35 +27,16 @@ describe('settings, set-up and dialplan in a browser', function () {
     await dialog.waitFor({ state: 'hidden' });
     return difference;
   };
-  /** Serious faults that axe finds on what is open, dialogs and the editor's shadow tree included. */
-  const axeFaults = async () => {
-    await page.evaluate(axeSource);
-    return (await page.evaluate(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ' ' + html.slice(0, 200))))`)) as string[];
-  };
-
-  before(async () => {
-    await ensureBuilt();
-    [service, browser] = await Promise.all([
-      startSeededService({ env: { RINGLEDGER_LOG_LEVEL: 'warn' }, restart: () => void (restarts += 1) }),
-      openBrowser(),
-    ]);
-    page = await browser.newPage();
+  before(() =>
     page.on('response', (response) => {
       if (response.url().includes('/api/'))
         void response.text().then(
           (text) => answers.push(text),
           () => undefined,
         );
-    });
-  });
-  after(async () => {
-    await browser?.close();
-    await service?.stop();
-  });
+    }),
+  );
   afterEach(() => {
-    assert.deepEqual(browser.alarms, []);
     for (const text of answers) assert.doesNotMatch(text, /canary/);
   });
 
@@ -121,10 +97,24 @@ describe('settings, set-up and dialplan in a browser', function () {
 
   it('leaves the editor with Tab, as every field', async () => {
     await open('settings?way=text');
+    const isFocused = () => page.evaluate(`document.activeElement.classList.contains('code-editor')`);
     await page.locator('.cm-content').focus();
+    assert.equal(await isFocused(), true);
     await page.keyboard.press('Tab');
-    const focused = `document.activeElement.classList.contains('editor')`;
-    await until(async () => !(await page.evaluate(focused)));
+    await until(async () => !(await isFocused()));
+  });
+
+  it('lets a marked text be typed over without a style that the policy refuses, and undone', async () => {
+    await open('settings?way=text');
+    const content = page.locator('.cm-content');
+    await content.getByText('installation').click();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Shift+End');
+    await page.keyboard.type('x1');
+    await content.getByText('x1', { exact: true }).waitFor();
+    assert.equal(await content.getByText('installation').count(), 0);
+    await page.keyboard.press('Control+z');
+    await content.getByText('installation').waitFor();
   });
 
   it('never shows a secret, and replaces one where it stands', async () => {

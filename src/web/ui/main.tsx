@@ -1,5 +1,11 @@
 import { render } from 'preact';
+import './styles/tokens.css';
 import './styles/page.css';
+import './styles/controls.css';
+import './styles/frame.css';
+import './styles/lists.css';
+import './styles/forms.css';
+import './styles/live.css';
 import './styles/ledger.css';
 import { loadSession } from './api.ts';
 import { useLanguage } from './i18n/words.ts';

@@ -81,7 +81,7 @@ const groups: readonly Group[] = [
     ],
   },
   {
-    title: 'nav.installation',
+    title: 'nav.telephony',
     screens: [
       {
         name: 'routing',
@@ -96,19 +96,24 @@ const groups: readonly Group[] = [
         load: async () => (await import('./screens/dialplan.tsx')).Dialplan,
       },
       { name: 'hooks', icon: 'hook', roles: admins, load: async () => (await import('./screens/hooks.tsx')).Hooks },
-      {
-        name: 'health',
-        icon: 'health',
-        roles: admins,
-        load: async () => (await import('./screens/health.tsx')).HealthScreen,
-      },
-      { name: 'staff', icon: 'person', roles: admins, load: async () => (await import('./screens/staff.tsx')).Staff },
-      { name: 'people', icon: 'key', roles: admins, load: async () => (await import('./screens/people.tsx')).People },
+    ],
+  },
+  {
+    title: 'nav.installation',
+    screens: [
       {
         name: 'settings',
         icon: 'sliders',
         roles: admins,
         load: async () => (await import('./screens/settings.tsx')).Settings,
+      },
+      { name: 'staff', icon: 'people', roles: admins, load: async () => (await import('./screens/staff.tsx')).Staff },
+      { name: 'people', icon: 'key', roles: admins, load: async () => (await import('./screens/people.tsx')).People },
+      {
+        name: 'health',
+        icon: 'health',
+        roles: admins,
+        load: async () => (await import('./screens/health.tsx')).HealthScreen,
       },
       { name: 'setup', icon: 'steps', roles: admins, load: async () => (await import('./screens/setup.tsx')).Setup },
     ],

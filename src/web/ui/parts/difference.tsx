@@ -4,7 +4,7 @@ function kindOf(line: string): string | undefined {
   return line.startsWith('-') ? 'removed' : undefined;
 }
 
-/** A unified difference, coloured; the signs at the front say the same. */
+/** A unified difference, its lines told apart by more than their colour: they begin with + and -. */
 export function Difference({ text, label }: { readonly text: string; readonly label: string }) {
   return (
     <pre class="file" tabIndex={0} role="region" aria-label={label}>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n/words.ts';
 import { recalled, remember } from '../preferences.ts';
 import { addressOf, go, place } from '../router.ts';
@@ -85,12 +85,17 @@ export function TextField({
   readonly width?: 'narrow' | 'wide';
   readonly placeholder?: string;
 }) {
+  const input = useRef<HTMLInputElement>(null);
+  // Only where it changed: a list that comes in meanwhile must not take what is being typed.
+  useLayoutEffect(() => {
+    input.current!.value = value;
+  }, [value]);
   return (
     <label class={`field ${width ?? ''}`}>
       <span>{label}</span>
       <input
+        ref={input}
         type={type as 'text'}
-        value={value}
         placeholder={placeholder}
         maxLength={100}
         autocomplete="off"

@@ -12,7 +12,7 @@ export function ScreenHead(props: {
         <h1>{props.title}</h1>
         {props.about && <p class="quiet">{props.about}</p>}
       </div>
-      <div class="row">{props.children}</div>
+      {props.children !== undefined && <div class="row">{props.children}</div>}
     </div>
   );
 }

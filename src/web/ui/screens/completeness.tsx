@@ -3,12 +3,13 @@ import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
 import { offsetMinutes, showCount, showDay } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { Lacking } from '../parts/lacking.tsx';
-import { loadStaff } from '../parts/staff.ts';
+import { Lacking } from '../parts/deliveries/lacking.tsx';
+import { loadStaff } from '../parts/people/staff.ts';
 import { addressOf } from '../router.ts';
 
 const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;
@@ -40,7 +41,7 @@ export function Completeness() {
                 {items.length === 0 ? (
                   <Empty>{t('completeness.none')}</Empty>
                 ) : (
-                  <table>
+                  <table class="cards">
                     <thead>
                       <tr>
                         <th>{t('column.day')}</th>
@@ -51,9 +52,7 @@ export function Completeness() {
                           </th>
                         ))}
                         <th>{t('completeness.state')}</th>
-                        <th>
-                          <span class="sr">{t('column.actions')}</span>
-                        </th>
+                        <ActionsHead />
                       </tr>
                     </thead>
                     <tbody>
@@ -64,9 +63,9 @@ export function Completeness() {
                         return (
                           <tr key={key} class={isOpen ? 'line open' : 'line'}>
                             <td class="number">{showDay(line.day)}</td>
-                            <td>{line.crm}</td>
+                            <td class="end">{line.crm}</td>
                             {figures.map((figure) => (
-                              <td key={figure} class="right number">
+                              <td key={figure} class="right number off">
                                 {figure === 'rejected' && line.rejected > 0 ? (
                                   <a href={addressOf('deliveries', { crm: line.crm, state: 'rejected' })}>
                                     {showCount(line.rejected)}
@@ -78,7 +77,7 @@ export function Completeness() {
                                 )}
                               </td>
                             ))}
-                            <td class="end">
+                            <td>
                               {lacking > 0 ? (
                                 <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
                               ) : line.pending > 0 ? (
@@ -87,7 +86,7 @@ export function Completeness() {
                                 <span class="badge good">{t('completeness.whole')}</span>
                               )}
                             </td>
-                            <td class="right">
+                            <td class="right end">
                               {lacking + line.skipped > 0 && (
                                 <button
                                   class="plain"

@@ -3,12 +3,13 @@ import type { Contact } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t } from '../i18n/words.ts';
-import { ContactImport } from '../parts/contact-import.tsx';
+import { ActionsHead } from '../parts/actions-head.tsx';
+import { ContactImport } from '../parts/people/contact-import.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { TextField, useFilters } from '../parts/filters.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { loadStaff, nameOf, staff } from '../parts/staff.ts';
+import { loadStaff, nameOf, staff } from '../parts/people/staff.ts';
 import { addressOf } from '../router.ts';
 import { session } from '../session.ts';
 import type { Wire } from '../wire.ts';
@@ -76,9 +77,7 @@ export function Contacts() {
                   <th>{t('column.numbers')}</th>
                   <th>{t('column.responsible')}</th>
                   <th>{t('column.changed')}</th>
-                  <th>
-                    <span class="sr">{t('column.actions')}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

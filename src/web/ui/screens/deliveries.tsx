@@ -3,9 +3,10 @@ import type { Delivery } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
 import { showCount, showMoment, startOfDay } from '../format.ts';
 import { t, tCount, tWord } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { Badge } from '../parts/badge.tsx';
-import { SendAgain } from '../parts/call-detail.tsx';
-import { CloseDelivery } from '../parts/close-delivery.tsx';
+import { SendAgain } from '../parts/calls/call-detail.tsx';
+import { CloseDelivery } from '../parts/deliveries/close-delivery.tsx';
 import { FormDialog } from '../parts/dialog.tsx';
 import { FilterBar, Choice, TextField, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -106,9 +107,7 @@ export function Deliveries() {
                   <th>{t('filter.state')}</th>
                   <th class="right">{t('column.attempts')}</th>
                   <th>{t('column.reason')}</th>
-                  <th>
-                    <span class="sr">{t('column.actions')}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>
@@ -125,7 +124,7 @@ export function Deliveries() {
                     </td>
                     <td class="right number end">{delivery.attempts}</td>
                     <td class="reason wide">{delivery.lastError}</td>
-                    <td class="right wide">
+                    <td class="right wide together">
                       <SendAgain delivery={delivery} onSent={refresh} />{' '}
                       <CloseDelivery delivery={delivery} onClosed={refresh} />
                     </td>

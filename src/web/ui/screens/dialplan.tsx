@@ -3,6 +3,7 @@ import type { DialplanFinding, DialplanOutcome, DialplanPreview, DialplanVersion
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { AskFirst } from '../parts/ask-first.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { Difference } from '../parts/difference.tsx';
@@ -242,9 +243,7 @@ function Versions(props: { readonly items: readonly Wire<DialplanVersion>[]; rea
           <th>{t('column.time')}</th>
           <th>{t('dialplan.origin')}</th>
           <th class="right">{t('dialplan.files')}</th>
-          <th>
-            <span class="sr">{t('column.actions')}</span>
-          </th>
+          <ActionsHead />
         </tr>
       </thead>
       <tbody>

@@ -5,6 +5,7 @@ import { t } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
+import { firstLine, Trace } from '../parts/trace.tsx';
 
 /** How each part does now, and what the doctor finds wrong with the installation. */
 export function HealthScreen() {
@@ -33,7 +34,8 @@ export function HealthScreen() {
                   <li key={index}>
                     <Badge kind="health" word={health} />
                     <div class="words">
-                      <strong>{part}</strong> <span class="quiet">{message}</span>
+                      <strong>{part}</strong> <span class="quiet">{firstLine(message)}</span>
+                      <Trace text={message} />
                     </div>
                   </li>
                 ))}

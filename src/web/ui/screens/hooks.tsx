@@ -8,6 +8,7 @@ import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
+import { firstLine, Trace } from '../parts/trace.tsx';
 import { addressOf, place } from '../router.ts';
 import type { Wire } from '../wire.ts';
 
@@ -152,7 +153,7 @@ function Errors({ hooks }: { readonly hooks: readonly Listed[] }) {
   // The same fault of many calls is told once, with its last time.
   const groups = new Map<string, (typeof all)[number]>();
   for (const error of all) {
-    const key = `${error.hook} ${error.kind} ${error.message.split('\n')[0]}`;
+    const key = `${error.hook} ${error.kind} ${firstLine(error.message)}`;
     const known = groups.get(key);
     groups.set(key, known === undefined ? error : { ...known, times: known.times + 1 });
   }
@@ -166,14 +167,9 @@ function Errors({ hooks }: { readonly hooks: readonly Listed[] }) {
           <li key={index}>
             <span class="number quiet">{showMoment(at)}</span>
             <div class="words">
-              <strong>{hook}</strong> <span class="quiet">{tWord('hooks.fault', kind)}</span> {message.split('\n')[0]}{' '}
+              <strong>{hook}</strong> <span class="quiet">{tWord('hooks.fault', kind)}</span> {firstLine(message)}{' '}
               {times > 1 && <span class="quiet number">× {times}</span>}
-              {message.includes('\n') && (
-                <details>
-                  <summary>{t('hooks.trace')}</summary>
-                  <pre class="stack-trace">{message}</pre>
-                </details>
-              )}
+              <Trace text={message} />
             </div>
           </li>
         ))}

@@ -7,7 +7,7 @@ import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { loadStaff, nameOf } from '../parts/staff.ts';
+import { loadStaff, nameOf } from '../parts/people/staff.ts';
 import { session } from '../session.ts';
 
 /** The built-in CRM's leads, and above them the requests that a person has still to sort. */

@@ -5,14 +5,14 @@ import { queryText, type Query } from '../api.ts';
 import { dayOf, showDay, showDuration, showTime, startOfDay } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
-import { CallDetail } from '../parts/call-detail.tsx';
-import { Client } from '../parts/client.tsx';
+import { CallDetail } from '../parts/calls/call-detail.tsx';
+import { Client } from '../parts/calls/client.tsx';
 import { FilterBar, Choice, TextField, useFilters, type Filters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { useCrms } from '../parts/crms.ts';
-import { loadStaff, showExtension } from '../parts/staff.ts';
+import { useCrms } from '../parts/deliveries/crms.ts';
+import { loadStaff, showExtension } from '../parts/people/staff.ts';
 import { isAdmin } from '../session.ts';
 import type { Wire } from '../wire.ts';
 

@@ -3,7 +3,8 @@ import type { MissedRow } from '../../routes/reports.ts';
 import { ask } from '../api.ts';
 import { showMoment, showNumber } from '../format.ts';
 import { t, tCount } from '../i18n/words.ts';
-import { Client } from '../parts/client.tsx';
+import { ActionsHead } from '../parts/actions-head.tsx';
+import { Client } from '../parts/calls/client.tsx';
 import { FilterBar, TextField, useFilters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -75,9 +76,7 @@ export function Missed() {
                     <th>{t('missed.howOften')}</th>
                     <th>{t('column.did')}</th>
                     <th>{t('missed.whoTook')}</th>
-                    <th>
-                      <span class="sr">{t('column.actions')}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>

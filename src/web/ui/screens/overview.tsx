@@ -9,7 +9,7 @@ import { FilterBar, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { PeriodFields, periodOf } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { loadStaff, showExtension } from '../parts/staff.ts';
+import { loadStaff, showExtension } from '../parts/people/staff.ts';
 import { theme } from '../preferences.ts';
 import type { Wire } from '../wire.ts';
 

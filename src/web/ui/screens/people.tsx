@@ -2,8 +2,9 @@ import { useState } from 'preact/hooks';
 import type { AuditEntry, ListedWebUser } from '../../../core/web-users.ts';
 import { ask } from '../api.ts';
 import { showMoment, showTime } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import { ApiTokens } from '../parts/api-tokens.tsx';
+import { t, tWord } from '../i18n/words.ts';
+import { ApiTokens } from '../parts/people/api-tokens.tsx';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tellFault } from '../parts/notices.tsx';
@@ -56,9 +57,7 @@ export function People() {
                     <th>{t('column.name')}</th>
                     <th>{t('people.role')}</th>
                     <th>{t('people.extensions')}</th>
-                    <th>
-                      <span class="sr">{t('column.actions')}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>
@@ -105,9 +104,9 @@ export function People() {
               {audit.rows?.map((entry, index) => (
                 <tr class="line" key={index}>
                   <td class="number">{showMoment(entry.at)}</td>
-                  <td class="end">{entry.who}</td>
+                  <td class="end">{tWord('people.by', entry.who)}</td>
                   <td class="reason wide">
-                    {entry.action} <code>{entry.target}</code>
+                    {tWord('people.did', entry.action)} <code>{entry.target}</code>
                   </td>
                   <td class="quiet off">{entry.address}</td>
                 </tr>

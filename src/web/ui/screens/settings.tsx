@@ -4,13 +4,14 @@ import type { FormerSettingsEntry, SettingEdit, SettingsDraft } from '../../port
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
 import { t, tCount, tWord } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { AskFirst } from '../parts/ask-first.tsx';
 import { Difference } from '../parts/difference.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tell, tellFault } from '../parts/notices.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
-import { SettingField, type FormContext } from '../parts/setting-field.tsx';
-import { Obstacle, RestartDue } from '../parts/settings-notes.tsx';
+import { SettingField, type FormContext } from '../parts/settings/setting-field.tsx';
+import { Obstacle, RestartDue } from '../parts/settings/settings-notes.tsx';
 import { addressOf, go, place } from '../router.ts';
 import { session } from '../session.ts';
 import {
@@ -28,7 +29,7 @@ import {
 import type { Schema } from '../setting-forms.ts';
 import '../styles/settings.css';
 
-type Editor = ComponentType<Parameters<typeof import('../parts/yaml-editor.tsx').YamlEditor>[0]>;
+type Editor = ComponentType<Parameters<typeof import('../parts/settings/yaml-editor.tsx').YamlEditor>[0]>;
 const ways = ['form', 'text', 'versions'] as const;
 
 /** The configuration file: by forms and as a whole, one and the same draft, looked at before it is saved. */
@@ -39,7 +40,7 @@ export function Settings() {
       <ScreenHead title={t('screen.settings')} about={t('settings.about')}>
         <button onClick={loaded.reload}>{t('action.refresh')}</button>
         <a class="button" href={addressOf('setup')}>
-          {t('settings.wizard')}
+          {t('screen.setup')}
         </a>
       </ScreenHead>
       <Await loaded={loaded}>{(view) => <Workplace key={view.hash} view={view} reload={loaded.reload} />}</Await>
@@ -310,7 +311,7 @@ function WholeFile(props: {
 }) {
   const [loaded, setLoaded] = useState<{ readonly Editor: Editor } | null>(null);
   useEffect(() => {
-    import('../parts/yaml-editor.tsx').then(
+    import('../parts/settings/yaml-editor.tsx').then(
       ({ YamlEditor }) => setLoaded({ Editor: YamlEditor }),
       () => tellFault(new Error(t('error.newVersion'))),
     );
@@ -355,9 +356,7 @@ function Versions(props: { readonly isReadOnly: boolean; readonly onTake: (draft
                   <tr>
                     <th>{t('settings.replacedAt')}</th>
                     <th class="right">{t('settings.size')}</th>
-                    <th>
-                      <span class="sr">{t('column.actions')}</span>
-                    </th>
+                    <ActionsHead />
                   </tr>
                 </thead>
                 <tbody>

@@ -5,13 +5,13 @@ import type { Examination, FoundPhone, SettingEdit, SetupState } from '../../por
 import { ask } from '../api.ts';
 import { t, tWord, type Key } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
-import { CallDetail } from '../parts/call-detail.tsx';
-import { Client } from '../parts/client.tsx';
+import { CallDetail } from '../parts/calls/call-detail.tsx';
+import { Client } from '../parts/calls/client.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { explain, tell } from '../parts/notices.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
-import { Obstacle, RestartDue } from '../parts/settings-notes.tsx';
-import { loadStaff, showExtension } from '../parts/staff.ts';
+import { Obstacle, RestartDue } from '../parts/settings/settings-notes.tsx';
+import { loadStaff, showExtension } from '../parts/people/staff.ts';
 import { addressOf, go } from '../router.ts';
 import { changeSettings, loadSettings, valueAt, type Path, type PendingSecret } from '../settings-draft.ts';
 import type { Wire } from '../wire.ts';

@@ -3,11 +3,12 @@ import type { Task } from '../../../core/contact-book.ts';
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
 import { t } from '../i18n/words.ts';
+import { ActionsHead } from '../parts/actions-head.tsx';
 import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
-import { loadStaff, nameOf, staff } from '../parts/staff.ts';
+import { loadStaff, nameOf, staff } from '../parts/people/staff.ts';
 
 /** What is to be done, oldest due first. */
 export function Tasks() {
@@ -58,9 +59,7 @@ export function Tasks() {
                   <th>{t('tasks.due')}</th>
                   <th>{t('tasks.text')}</th>
                   <th>{t('column.responsible')}</th>
-                  <th>
-                    <span class="sr">{t('column.actions')}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

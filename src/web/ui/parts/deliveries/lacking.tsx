@@ -1,19 +1,19 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { CompletenessCount } from '../../../core/call-reports.ts';
-import type { LackingAnswerRow, RepairAnswer } from '../../routes/reports.ts';
-import { ask } from '../api.ts';
-import { showDay, showMoment, startOfDay, dayOf } from '../format.ts';
-import { t, tCount, tWord } from '../i18n/words.ts';
-import { addressOf } from '../router.ts';
-import type { Wire } from '../wire.ts';
-import { Badge } from './badge.tsx';
-import { Client } from './client.tsx';
+import type { CompletenessCount } from '../../../../core/call-reports.ts';
+import type { LackingAnswerRow, RepairAnswer } from '../../../routes/reports.ts';
+import { ask } from '../../api.ts';
+import { showDay, showMoment, startOfDay, dayOf } from '../../format.ts';
+import { t, tCount, tWord } from '../../i18n/words.ts';
+import { addressOf } from '../../router.ts';
+import type { Wire } from '../../wire.ts';
+import { Badge } from '../badge.tsx';
+import { Client } from '../calls/client.tsx';
 import { CloseDelivery } from './close-delivery.tsx';
-import { SendAgain } from './call-detail.tsx';
-import { tell, tellFault } from './notices.tsx';
-import { PagesFoot, usePages } from './pages.tsx';
-import { Empty } from './screen-head.tsx';
-import { showExtension } from './staff.ts';
+import { SendAgain } from '../calls/call-detail.tsx';
+import { tell, tellFault } from '../notices.tsx';
+import { PagesFoot, usePages } from '../pages.tsx';
+import { Empty } from '../screen-head.tsx';
+import { showExtension } from '../people/staff.ts';
 
 /** What one CRM lacks of one day, call by call, and the way to bring it there. */
 export function Lacking({

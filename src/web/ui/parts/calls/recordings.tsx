@@ -1,11 +1,11 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ask } from '../api.ts';
-import { showDuration } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import { addressOf, place } from '../router.ts';
-import { useLoaded } from './loading.tsx';
-import { tell, tellFault } from './notices.tsx';
+import { ask } from '../../api.ts';
+import { showDuration } from '../../format.ts';
+import { t } from '../../i18n/words.ts';
+import { addressOf, place } from '../../router.ts';
+import { useLoaded } from '../loading.tsx';
+import { tell, tellFault } from '../notices.tsx';
 
 interface ShownRecording {
   readonly id: string;

@@ -1,8 +1,8 @@
-import type { Call } from '../../../core/call.ts';
-import type { ShownCall } from '../../routes/calls.ts';
-import { showDuration, showExactTime } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import type { Wire } from '../wire.ts';
+import type { Call } from '../../../../core/call.ts';
+import type { ShownCall } from '../../../routes/calls.ts';
+import { showDuration, showExactTime } from '../../format.ts';
+import { t } from '../../i18n/words.ts';
+import type { Wire } from '../../wire.ts';
 
 type ShownConversation = Wire<ShownCall['conversations'][number]>;
 interface Span {

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
-import type { Delivery } from '../../../core/ports.ts';
-import { ask } from '../api.ts';
-import { t } from '../i18n/words.ts';
-import { FormDialog, Input } from './dialog.tsx';
-import { tell } from './notices.tsx';
+import type { Delivery } from '../../../../core/ports.ts';
+import { ask } from '../../api.ts';
+import { t } from '../../i18n/words.ts';
+import { FormDialog, Input } from '../dialog.tsx';
+import { tell } from '../notices.tsx';
 
 /** A person decides that a CRM does not get this, and says why. */
 export function CloseDelivery({

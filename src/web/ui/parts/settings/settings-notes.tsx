@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
-import { ask, loadSession } from '../api.ts';
-import { t } from '../i18n/words.ts';
-import type { View } from '../settings-draft.ts';
-import { AskFirst } from './ask-first.tsx';
-import { tell } from './notices.tsx';
+import { ask, loadSession } from '../../api.ts';
+import { t } from '../../i18n/words.ts';
+import type { View } from '../../settings-draft.ts';
+import { AskFirst } from '../ask-first.tsx';
+import { tell } from '../notices.tsx';
 
 /** Why settings cannot be saved here, and how to allow it. */
 export function Obstacle({ view }: { readonly view: View }) {

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
-import type { DryRunAnswer } from '../../routes/calls.ts';
-import { ask } from '../api.ts';
-import { showMoment } from '../format.ts';
-import { t, tWord } from '../i18n/words.ts';
-import type { Wire } from '../wire.ts';
-import { explain } from './notices.tsx';
+import type { DryRunAnswer } from '../../../routes/calls.ts';
+import { ask } from '../../api.ts';
+import { showMoment } from '../../format.ts';
+import { t, tWord } from '../../i18n/words.ts';
+import type { Wire } from '../../wire.ts';
+import { explain } from '../notices.tsx';
 
 /** Ids that only this run knows. */
 const internal: ReadonlySet<string> = new Set(['id', 'uniqueId', 'callKey']);

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
-import type { Employee } from '../../../core/ports.ts';
-import { ask } from '../api.ts';
-import { t } from '../i18n/words.ts';
+import type { Employee } from '../../../../core/ports.ts';
+import { ask } from '../../api.ts';
+import { t } from '../../i18n/words.ts';
 
 type Colleague = Pick<Employee, 'id' | 'name' | 'extensions' | 'isActive'>;
 export const staff = signal<readonly Colleague[]>([]);

@@ -1,12 +1,12 @@
-import type { HookRun } from '../../../core/hook-runs.ts';
-import { ask } from '../api.ts';
-import { showExactTime } from '../format.ts';
-import { t, tCount, tWord } from '../i18n/words.ts';
-import { addressOf } from '../router.ts';
-import { isAdmin } from '../session.ts';
-import type { Wire } from '../wire.ts';
-import { useLoaded, type Loaded } from './loading.tsx';
-import '../styles/hooks.css';
+import type { HookRun } from '../../../../core/hook-runs.ts';
+import { ask } from '../../api.ts';
+import { showExactTime } from '../../format.ts';
+import { t, tCount, tWord } from '../../i18n/words.ts';
+import { addressOf } from '../../router.ts';
+import { isAdmin } from '../../session.ts';
+import type { Wire } from '../../wire.ts';
+import { useLoaded, type Loaded } from '../loading.tsx';
+import '../../styles/hooks.css';
 
 export type KnownRuns = Loaded<readonly Wire<HookRun>[]>;
 

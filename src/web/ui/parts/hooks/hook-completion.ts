@@ -1,5 +1,5 @@
 import type { Completion, CompletionContext, CompletionResult } from '@codemirror/autocomplete';
-import type { HookField } from '../../hook-door.ts';
+import type { HookField } from '../../../hook-door.ts';
 
 export interface KnownFields {
   readonly input: readonly HookField[];

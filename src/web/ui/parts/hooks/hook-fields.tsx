@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { HookField } from '../../hook-door.ts';
-import { t } from '../i18n/words.ts';
+import type { HookField } from '../../../hook-door.ts';
+import { t } from '../../i18n/words.ts';
 
 /** All that a hook gets and may answer, with what it means. */
 export function HookFields({

@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks';
-import type { SettingEdit } from '../../ports.ts';
-import { t } from '../i18n/words.ts';
+import type { SettingEdit } from '../../../ports.ts';
+import { t } from '../../i18n/words.ts';
 import {
   fileKey,
   formatPath,
@@ -9,8 +9,8 @@ import {
   type Path,
   type PendingSecret,
   type View,
-} from '../settings-draft.ts';
-import { formOf, isNullable, showPlain, variantOf, type Form, type Schema } from '../setting-forms.ts';
+} from '../../settings-draft.ts';
+import { formOf, isNullable, showPlain, variantOf, type Form, type Schema } from '../../setting-forms.ts';
 
 /** What every field of the form needs to know of the whole. */
 export interface FormContext {

@@ -1,14 +1,14 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import type { HookTextFault, HookTrialReport } from '../../hook-door.ts';
-import type { ListedCall } from '../../routes/calls.ts';
-import { ask } from '../api.ts';
-import { showMoment, showNumber } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import type { Wire, WirePage } from '../wire.ts';
-import { Badge } from './badge.tsx';
-import { Await, useLoaded } from './loading.tsx';
-import { explain } from './notices.tsx';
+import type { HookTextFault, HookTrialReport } from '../../../hook-door.ts';
+import type { ListedCall } from '../../../routes/calls.ts';
+import { ask } from '../../api.ts';
+import { showMoment, showNumber } from '../../format.ts';
+import { t } from '../../i18n/words.ts';
+import type { Wire, WirePage } from '../../wire.ts';
+import { Badge } from '../badge.tsx';
+import { Await, useLoaded } from '../loading.tsx';
+import { explain } from '../notices.tsx';
 
 interface ChosenCall {
   readonly source: string | null;

@@ -1,5 +1,5 @@
-import { t } from '../i18n/words.ts';
-import { showNumber } from '../format.ts';
+import { t } from '../../i18n/words.ts';
+import { showNumber } from '../../format.ts';
 
 interface ClientProps {
   readonly number: string | null;

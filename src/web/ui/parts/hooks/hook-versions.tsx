@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks';
-import type { HookVersionEntry, OpenHook } from '../../hook-door.ts';
-import { ask } from '../api.ts';
-import { showExactTime, showDate } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import type { Wire } from '../wire.ts';
-import { Await, useLoaded } from './loading.tsx';
-import { tell, tellFault } from './notices.tsx';
-import { UnifiedDifference } from './unified-difference.tsx';
+import type { HookVersionEntry, OpenHook } from '../../../hook-door.ts';
+import { ask } from '../../api.ts';
+import { showExactTime, showDate } from '../../format.ts';
+import { t } from '../../i18n/words.ts';
+import type { Wire } from '../../wire.ts';
+import { Await, useLoaded } from '../loading.tsx';
+import { tell, tellFault } from '../notices.tsx';
+import { Difference } from '../difference.tsx';
 
 interface HookVersionsProps {
   readonly open: Wire<OpenHook>;
@@ -69,7 +69,7 @@ export function HookVersions({ open, onRestored, isQuiet = false }: HookVersions
                       </span>
                     )}
                   </div>
-                  {shown === id && <Difference path={`${path}/${encodeURIComponent(id)}`} crm={crm} />}
+                  {shown === id && <FromPresent path={`${path}/${encodeURIComponent(id)}`} crm={crm} />}
                 </li>
               ))}
             </ol>
@@ -80,7 +80,7 @@ export function HookVersions({ open, onRestored, isQuiet = false }: HookVersions
   );
 }
 
-function Difference({ path, crm }: { readonly path: string; readonly crm: string | null }) {
+function FromPresent({ path, crm }: { readonly path: string; readonly crm: string | null }) {
   const loaded = useLoaded(path, (signal) => ask<{ difference: string }>(path, { query: { crm }, signal }));
   return (
     <Await loaded={loaded}>
@@ -88,7 +88,7 @@ function Difference({ path, crm }: { readonly path: string; readonly crm: string
         difference === '' ? (
           <p class="quiet small">{t('hooks.same')}</p>
         ) : (
-          <UnifiedDifference text={difference} label={t('hooks.difference')} />
+          <Difference text={difference} label={t('hooks.difference')} />
         )
       }
     </Await>

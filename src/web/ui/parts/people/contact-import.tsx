@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ImportReport } from '../../contacts-import.ts';
-import { ask } from '../api.ts';
-import { showCount, showNumber } from '../format.ts';
-import { t, tWord } from '../i18n/words.ts';
-import type { Wire } from '../wire.ts';
-import { explain, tell } from './notices.tsx';
+import type { ImportReport } from '../../../contacts-import.ts';
+import { ask } from '../../api.ts';
+import { showCount, showNumber } from '../../format.ts';
+import { t, tWord } from '../../i18n/words.ts';
+import type { Wire } from '../../wire.ts';
+import { explain, tell } from '../notices.tsx';
 
 const shown = 200;
 

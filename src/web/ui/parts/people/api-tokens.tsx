@@ -1,14 +1,15 @@
 import { useState } from 'preact/hooks';
-import type { ApiTokenEntry } from '../../../core/api-tokens.ts';
-import type { MadeToken } from '../../routes/people.ts';
-import { ask } from '../api.ts';
-import { showMoment } from '../format.ts';
-import { t } from '../i18n/words.ts';
-import type { Wire } from '../wire.ts';
-import { FormDialog, Input, Select } from './dialog.tsx';
-import { Await, useLoaded } from './loading.tsx';
-import { tell, tellFault } from './notices.tsx';
-import { Empty } from './screen-head.tsx';
+import type { ApiTokenEntry } from '../../../../core/api-tokens.ts';
+import type { MadeToken } from '../../../routes/people.ts';
+import { ask } from '../../api.ts';
+import { showMoment } from '../../format.ts';
+import { t } from '../../i18n/words.ts';
+import type { Wire } from '../../wire.ts';
+import { ActionsHead } from '../actions-head.tsx';
+import { FormDialog, Input, Select } from '../dialog.tsx';
+import { Await, useLoaded } from '../loading.tsx';
+import { tell, tellFault } from '../notices.tsx';
+import { Empty } from '../screen-head.tsx';
 
 interface Answer {
   readonly items: readonly ApiTokenEntry[];
@@ -53,9 +54,7 @@ export function ApiTokens({ onChange }: { readonly onChange: () => void }) {
                   <th>{t('people.access')}</th>
                   <th>{t('tokens.made')}</th>
                   <th>{t('tokens.used')}</th>
-                  <th>
-                    <span class="sr">{t('column.actions')}</span>
-                  </th>
+                  <ActionsHead />
                 </tr>
               </thead>
               <tbody>

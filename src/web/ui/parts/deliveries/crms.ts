@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { ask } from '../api.ts';
-import { isAdmin } from '../session.ts';
+import { ask } from '../../api.ts';
+import { isAdmin } from '../../session.ts';
 
 const crms = signal<readonly string[]>([]);
 let isAsked = false;
