@@ -261,9 +261,16 @@ export function createCallStore(options: {
 
     async loadFollowed(source, endedWithinMs) {
       const columns = ['id', 'source', 'linked_id', 'ended_at'] as const;
-      const calls = () => knex<StoredEnd>('calls').where('source', source).select(...columns);
+      const calls = () =>
+        knex<StoredEnd>('calls')
+          .where('source', source)
+          .select(...columns);
       const open = await calls().whereNull('ended_at');
-      const latest = await calls().whereNotNull('ended_at').orderBy('started_at', 'desc').orderBy('id', 'desc').limit(200);
+      const latest = await calls()
+        .whereNotNull('ended_at')
+        .orderBy('started_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(200);
       const endOf = ({ ended_at }: StoredEnd) => Number(ended_at);
       const newest = Math.max(...latest.map(endOf));
       const ended = latest.filter((row) => endOf(row) >= newest - endedWithinMs);
