@@ -63,7 +63,10 @@ export class ContactSearch {
     for (const { name, mirror } of this.#sources) {
       const contact = mirror?.find(number);
       if (mirror) note?.(`mirror of ${name}`, contact ? `contact ${contact.id}, ${contact.name}` : 'no contact');
-      if (contact) return { status: 'FOUND', contact, crm: name };
+      if (!contact) continue;
+      // From here on the mirror knows better, also when it is deleted there.
+      this.#remembered.delete(`${name}\n${number}`);
+      return { status: 'FOUND', contact, crm: name };
     }
     const live = this.#sources.filter(({ findContact }) => findContact !== null);
     const answers = await Promise.all(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { openDatabase } from '../../src/storage/connection.ts';
+import { until } from '../support/until.ts';
 import { ensureBuilt } from './browser.ts';
 import {
   makeUsers,
@@ -318,6 +319,19 @@ describe('the API behind the interface', function () {
       assert.match(String(await fault(send('', true))), /^4\d\d,/);
       assert.equal((await send('{}', true, 'application/json')).status, 415);
     });
+  });
+
+  it('knows a contact that was deleted no more, from the next call on', async () => {
+    const steps = async () => {
+      type Trace = { contactId: string | null; steps: { step: string; outcome: string }[] };
+      const trace = await json<Trace>(service.ask('lookup?number=%2B79165557766'));
+      const mirror = trace.steps.find(({ step }) => step === 'mirror of local')!;
+      return { contactId: trace.contactId, mirror: mirror.outcome };
+    };
+    const { id } = await json<{ id: string }>(post('contacts', { name: 'Zed', numbers: ['8 916 555-77-66'] }));
+    await until(async () => (await steps()).mirror.includes('Zed'), { timeoutMs: 20_000 });
+    assert.equal((await service.ask(`contacts/${id}`, { method: 'DELETE' })).status, 204);
+    assert.deepEqual(await steps(), { contactId: null, mirror: 'no contact' });
   });
 
   it('tells who of the house is who in each CRM, and which extensions nobody has', async () => {
