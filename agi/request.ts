@@ -15,7 +15,8 @@ const mostQueryFields = 100;
 function readQuery(text: string): Map<string, string> {
   const query = new Map<string, string>();
   if (text === '') return query;
-  for (const [name, value] of new URLSearchParams(text)) {
+  // A plus begins a number, as `${CALLERID(num)}` stands in the dialplan; its URIENCODE writes a space as %20.
+  for (const [name, value] of new URLSearchParams(text.replaceAll('+', '%2B'))) {
     if (query.size >= mostQueryFields) break;
     if (!query.has(name)) query.set(name, value);
   }

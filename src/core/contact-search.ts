@@ -69,17 +69,17 @@ export class ContactSearch {
       return { status: 'FOUND', contact, crm: name };
     }
     const live = this.#sources.filter(({ findContact }) => findContact !== null);
-    const answers = await Promise.all(
-      live.map(async (source) => {
-        const answer = await this.#ask(source, number, deadlineMs);
-        note?.(`asking ${source.name}`, describe(answer));
-        return answer;
-      }),
-    );
+    const answers = live.map((source) => this.#ask(source, number, deadlineMs));
+    // A bug in one that is not waited for below must not end the process.
+    for (const answer of answers) answer.catch(() => undefined);
     let failed: ContactFinding | null = null;
-    for (const [index, answer] of answers.entries()) {
+    // In the order of the list: who stands behind a CRM that knows the number is not waited for.
+    for (const [index, pending] of answers.entries()) {
+      const answer = await pending;
+      const crm = live[index]!.name;
+      note?.(`asking ${crm}`, describe(answer));
       if ('failure' in answer) failed ??= { status: answer.failure, error: answer.error };
-      else if (answer.contact) return { status: 'FOUND', contact: answer.contact, crm: live[index]!.name };
+      else if (answer.contact) return { status: 'FOUND', contact: answer.contact, crm };
     }
     return failed ?? { status: 'NOT_FOUND' };
   }

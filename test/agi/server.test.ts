@@ -93,6 +93,28 @@ describe('the FastAGI server', () => {
       }
     });
 
+    it('takes a plus in the query for a plus: no dialplan writes a space so', async () => {
+      const seen: unknown[] = [];
+      const server = await startLookup({
+        // Without the plus this is a number in Ryazan.
+        sources: [
+          { name: 'local', mirror: mirrorOf(contactOf({ id: '7', numbers: ['+84912345678'] })), findContact: null },
+        ],
+        hook: async ({ number, name, requestData }) => {
+          seen.push(requestData);
+          return { number, name };
+        },
+      });
+      for (const script of [
+        'distribute?callerNumber=+84912345678&note=a+b',
+        'distribute?callerNumber=%2B84912345678&note=a%2Bb',
+        'distribute?callerNumber=%2B84%20912%20345%20678&note=a%2bb',
+      ]) {
+        assert.equal((await ask(server, { script })).variables['RL_STATUS'], 'FOUND', script);
+      }
+      assert.deepEqual(seen, [{ note: 'a+b' }, { note: 'a+b' }, { note: 'a+b' }]);
+    });
+
     it('says NOT_FOUND for strangers and withheld numbers, and sets nothing else', async () => {
       const server = await startLookup({});
       for (const number of ['+79031234567', 'anonymous', '']) {

@@ -68,6 +68,15 @@ describe('looking up a caller', () => {
     assert.equal((await answer).crm, 'first');
   });
 
+  it('does not wait for a slow CRM once one that stands before it knows the number', async () => {
+    const sources = [crmOf('first', contactOf({ id: '1' })), crmOf('second', 'never')];
+    const startedAt = performance.now();
+    const answer = await createTestLookup({ sources }).distribute(questionOf());
+    assert.deepEqual([answer.status, answer.crm], ['FOUND', 'first']);
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs < 400, `took ${tookMs} ms of 800`);
+  });
+
   it('takes what the others know when one CRM fails', async () => {
     const sources = [crmOf('first', new Retryable('503')), crmOf('second', contactOf({ id: '2' }))];
     assert.equal((await createTestLookup({ sources }).distribute(questionOf())).crm, 'second');
