@@ -272,7 +272,7 @@ export default ({ phone, call_full }) => {
     for (const [text, fault, line] of [
       ['export default () => new Promise(() => {});', /no answer within 300 ms/, null],
       ["export default () => {\n  throw new Error('not today');\n};", /not today/, 2],
-      ["export default () => ({ state: 'success', data: { phone: 5 } });", /data\.phone/, null],
+      ["export default () => ({ state: 'success', data: { phone: true } });", /data\.phone/, null],
       ["export default () => ({ state: 'error' });", /answered the state "error"/, null],
       ['export default () => {', /Unexpected end of file/, 1],
       ['process.exit(3);', /./, null],
