@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createGunzip } from 'node:zlib';
 import type { CursorStore, Log } from '../../../core/ports.ts';
 import { CsvFramer, type CsvRecord } from './csv-record.ts';
 
@@ -53,6 +57,8 @@ interface OpenFile {
   /** Where the last row ends that was given away; behind it may be half a row. */
   taken: number;
   head: { readonly bytes: number; readonly hash: string };
+  /** When it was last written, where that is not the time of what is open. */
+  readonly writtenAtMs?: number;
 }
 
 const chunkBytes = 256 * 1024;
@@ -61,7 +67,7 @@ const headLimit = 1024;
 /**
  * Follows a CSV file that Asterisk appends to, across restarts of ours and rotations of the file: by rename, by copy and
  * truncation, with several rotations while we were down (rotated files stand beside it, under its name with something
- * added, not compressed). Rows come at least once and in order; a half-written last row waits for its other half.
+ * added, plain or packed by gzip). Rows come at least once and in order; a half-written last row waits for its other half.
  */
 export class FileTail {
   readonly #settings: FileTailSettings;
@@ -73,6 +79,8 @@ export class FileTail {
   #isMissing = false;
   #rows = 0;
   #behindBytes = 0;
+  /** The stored position behind which rotated files were looked for while there is no new one. */
+  #searchedBehind: string | null = null;
   /** Resolved at the end of the next pass through the file. */
   #awaited: (() => void)[] = [];
   #hasEnded = false;
@@ -166,10 +174,20 @@ export class FileTail {
 
   /** Goes on where the stored position says, in whatever file that is now. Null: the file does not exist. */
   async #resume(): Promise<OpenFile | null> {
-    const { path } = this.#settings;
     const stored = await this.#parts.cursors.get(this.#settings.cursor);
-    const current = await openAt(path, 0);
+    const current = await openAt(this.#settings.path, 0);
     this.#isMissing = current === null;
+    try {
+      return await this.#resumeIn(current, stored);
+    } catch (error) {
+      // It is opened anew at each try.
+      await current?.handle.close();
+      throw error;
+    }
+  }
+
+  async #resumeIn(current: OpenFile | null, stored: string | null): Promise<OpenFile | null> {
+    const { path } = this.#settings;
     if (stored === null) return this.#startFirst(current);
     const cursor = JSON.parse(stored) as Cursor;
     const head = { bytes: cursor.headBytes, hash: cursor.headHash };
@@ -183,6 +201,9 @@ export class FileTail {
     }
     // A number that no file has: the position was stored before the file existed.
     if (cursor.ino === 0) return current;
+    // Once is enough until there is a new file: unpacking is work, and so is reading the same complaint.
+    if (current === null && this.#searchedBehind === stored) return null;
+    this.#searchedBehind = stored;
     await this.#readCopyOf({ ...cursor, head }, cursor.offset);
     if (current !== null) await this.#store(current, 0);
     return current;
@@ -208,7 +229,9 @@ export class FileTail {
 
   async #readToEnd(file: OpenFile): Promise<void> {
     const buffer = Buffer.allocUnsafe(chunkBytes);
-    while (!this.#stopping.signal.aborted) {
+    for (;;) {
+      // Thrown, since a file that was not read to its end must not count as read.
+      this.#stopping.signal.throwIfAborted();
       const { bytesRead } = await file.handle.read(buffer, 0, chunkBytes, file.position);
       if (bytesRead === 0) break;
       const records: CsvRecord[] = [];
@@ -255,8 +278,11 @@ export class FileTail {
 
   /** Reads the rest of a file that was rotated away, and the files that were rotated after it. */
   async #readCopyOf(known: Pick<OpenFile, 'dev' | 'ino' | 'head'>, offset: number): Promise<void> {
-    for (const path of await this.#rotatedFiles()) {
-      const file = await openAt(path, offset);
+    const paths = await this.#rotatedFiles();
+    // Those that cost nothing to look into first; of the packed ones ours is among the last.
+    const packed = paths.filter((path) => isPacked.test(path)).reverse();
+    for (const path of [...paths.filter((one) => !isPacked.test(one)), ...packed]) {
+      const file = await this.#openRotated(path, offset);
       if (file === null) continue;
       try {
         const isRenamed = file.ino === known.ino && file.dev === known.dev;
@@ -278,7 +304,7 @@ export class FileTail {
   }
 
   async #readWhole(path: string): Promise<void> {
-    const file = await openAt(path, 0);
+    const file = await this.#openRotated(path, 0);
     if (file === null) return;
     try {
       await this.#readToEnd(file);
@@ -288,13 +314,31 @@ export class FileTail {
     }
   }
 
+  /** Null: it is gone, or packed and damaged. */
+  async #openRotated(path: string, offset: number): Promise<OpenFile | null> {
+    if (!isPacked.test(path)) return openAt(path, offset);
+    try {
+      return await openPacked(path, offset, this.#stopping.signal);
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted();
+      this.#parts.log.warn({ file: path, error }, 'A rotated file cannot be unpacked; its rows may be missing');
+      return null;
+    }
+  }
+
   /** Rotated files beside ours, the oldest first. */
   async #rotatedFiles(): Promise<string[]> {
     const folder = dirname(this.#settings.path);
     const name = basename(this.#settings.path);
-    const names = (await readdir(folder)).filter(
+    const all = await readdir(folder);
+    const names = all.filter(
       (other) =>
-        other !== name && other.startsWith(name) && /^[.-]/.test(other.slice(name.length)) && !isPacked.test(other),
+        other !== name &&
+        other.startsWith(name) &&
+        /^[.-]/.test(other.slice(name.length)) &&
+        !isUnreadable.test(other) &&
+        // Where both are there the packed one is still being written.
+        !(isPacked.test(other) && all.includes(other.replace(isPacked, ''))),
     );
     const dated = await Promise.all(
       names.map(async (other) => ({ path: join(folder, other), stats: await statOrNull(join(folder, other)) })),
@@ -307,7 +351,7 @@ export class FileTail {
 
   /** Those that were last written after this one was, and before the one that is written now. */
   async #rotatedAfter(file: OpenFile): Promise<string[]> {
-    const { mtimeMs } = await file.handle.stat();
+    const mtimeMs = file.writtenAtMs ?? (await file.handle.stat()).mtimeMs;
     const later: string[] = [];
     for (const path of await this.#rotatedFiles()) {
       const stats = await statOrNull(path);
@@ -323,7 +367,8 @@ export class FileTail {
   }
 }
 
-const isPacked = /\.(?:gz|xz|bz2|zst)$/;
+const isPacked = /\.gz$/;
+const isUnreadable = /\.(?:xz|bz2|zst)$/;
 
 async function statOrNull(path: string) {
   try {
@@ -345,6 +390,20 @@ async function openAt(path: string, offset: number): Promise<OpenFile | null> {
   const { dev, ino } = await handle.stat();
   const head = await readHead(handle, Math.min(offset, headLimit));
   return { handle, dev, ino, framer: new CsvFramer({ startOffset: offset }), position: offset, taken: offset, head };
+}
+
+/** What a packed file holds, in a file that has no name any more. */
+async function openPacked(path: string, offset: number, signal: AbortSignal): Promise<OpenFile | null> {
+  const { mtimeMs } = await stat(path);
+  const folder = await mkdtemp(join(tmpdir(), 'ringledger-unpacked-'));
+  try {
+    const plain = join(folder, 'plain');
+    await pipeline(createReadStream(path), createGunzip(), createWriteStream(plain, { mode: 0o600 }), { signal });
+    const file = await openAt(plain, offset);
+    return file && { ...file, writtenAtMs: mtimeMs };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function readHead(handle: FileHandle, bytes: number): Promise<{ bytes: number; hash: string }> {

@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, mkdtemp, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { CursorStore } from '../../../../src/core/ports.ts';
 import { FileTail, type FileTailParts, type FileTailSettings } from '../../../../src/pbx/asterisk/csv/file-tail.ts';
+import { createKeptLog } from '../../../support/kept-log.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 import { until } from '../../../support/until.ts';
 
@@ -176,6 +190,118 @@ describe('a followed CSV file', () => {
     follow();
     await isTaken(10);
     assert.deepEqual(taken, names(1, 10));
+  });
+
+  it('loses no row and tears none when it is stopped while it reads rotated files', async () => {
+    /** What was taken, over starts that each end as soon as a position is stored. */
+    const followInBits = async () => {
+      for (let start = 0; start < 20; start += 1) {
+        let isStopped = false;
+        const bit = follow(
+          {},
+          {
+            cursors: {
+              get: (name) => cursors.get(name),
+              async set(name, value) {
+                await cursors.set(name, value);
+                isStopped = true;
+                void bit.stop();
+              },
+            },
+          },
+        );
+        await bit.catchUp();
+        await bit.stop();
+        if (!isStopped) return;
+      }
+    };
+    await writeFile(path, rows(1, 3));
+    const first = follow();
+    await isTaken(3);
+    await first.stop();
+    // Longer than what is read at a time, and short ones behind it.
+    await appendFile(path, rows(4, 9_000));
+    await rename(path, `${path}.3`);
+    await writeFile(`${path}.2`, rows(9_001, 9_003));
+    await writeFile(`${path}.1`, rows(9_004, 9_006));
+    const seconds = Date.now() / 1000;
+    for (const age of [3, 2, 1]) await utimes(`${path}.${age}`, seconds - age, seconds - age);
+    await writeFile(path, rows(9_007, 9_008));
+    await followInBits();
+    assert.deepEqual([...new Set(taken)], names(1, 9_008));
+  });
+
+  it('survives rotations while it is down whose files were packed meanwhile', async () => {
+    await writeFile(path, rows(1, 30));
+    const first = follow();
+    await isTaken(30);
+    await first.stop();
+    const pack = async (file: string, content: string | Buffer, age: number) => {
+      await writeFile(file, typeof content === 'string' ? gzipSync(content) : content);
+      const seconds = Date.now() / 1000;
+      await utimes(file, seconds - age, seconds - age + 0.000123);
+    };
+    await pack(`${path}.4.gz`, rows(9_001, 9_040), 400);
+    await pack(`${path}.3.gz`, rows(1, 40), 300);
+    await pack(`${path}.2.gz`, rows(41, 50), 200);
+    await writeFile(`${path}.1`, rows(51, 60));
+    const half = gzipSync(rows(51, 60));
+    // Being packed just now, and one that a full disk cut off.
+    await pack(`${path}.1.gz`, half.subarray(0, half.length / 2), 100);
+    await pack(`${path}.9.gz`, half.subarray(0, half.length / 2), 150);
+    await rm(path);
+    await writeFile(path, rows(61, 62));
+    const second = follow();
+    await isTaken(62);
+    await second.catchUp();
+    assert.deepEqual(taken, names(1, 62));
+    await second.stop();
+    await appendFile(path, row(63));
+    await pack(`${path}-20261127.gz`, await readFile(path, 'utf8'), 0);
+    await rm(path);
+    // Rotated, and no call since: what was written before is not held back until there is one.
+    const third = follow();
+    await isTaken(63);
+    await third.catchUp();
+    await writeFile(path, row(64));
+    await isTaken(64);
+    assert.deepEqual(taken, names(1, 64));
+  });
+
+  it('says once that the former content is gone, however long there is no new file', async () => {
+    await writeFile(path, rows(1, 3));
+    const first = follow();
+    await isTaken(3);
+    await first.stop();
+    await rm(path);
+    const log = createKeptLog();
+    const tail = follow({}, { log });
+    for (let pass = 0; pass < 5; pass += 1) await tail.catchUp();
+    assert.deepEqual(
+      log.lines.map(({ message }) => message),
+      ['The file was replaced and its former content is not beside it; rows between may be missing'],
+    );
+    assert.equal(tail.state.isMissing, true);
+  });
+
+  it('leaves no file open, however often rows of a rotated file are refused', async () => {
+    await writeFile(path, rows(1, 3));
+    const first = follow();
+    await isTaken(3);
+    await first.stop();
+    await appendFile(path, row(4));
+    await rename(path, `${path}.1`);
+    await writeFile(path, row(5));
+    const tail = follow({}, { onRows: () => Promise.reject(new Error('database away')) });
+    for (let pass = 0; pass < 10; pass += 1) await tail.catchUp();
+    await tail.stop();
+    const open = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    assert.deepEqual(
+      open.filter((file) => file.startsWith(folder)),
+      [],
+    );
   });
 
   it('survives rotation before anything of the new file was read', async () => {
