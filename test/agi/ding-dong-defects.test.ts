@@ -5,6 +5,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import dingDong from 'ding-dong';
 import type { DingDongContext } from 'ding-dong/lib/context.js';
 import { agiServerConfig } from '../../agi/config.ts';
+import { readRequest } from '../../agi/request.ts';
 import { AgiServer } from '../../agi/server.ts';
 import { AgiSession, CommandRefused, SessionEnded, UnsafeCommand } from '../../agi/session.ts';
 import { agiHead, askAgi, type AgiCall, type AgiOutcome } from '../support/agi-client.ts';
@@ -396,6 +397,13 @@ describe('the shell around ding-dong', () => {
       session.getVariable('A'),
     );
     assert.ok(typeof outcome === 'object' && 'error' in outcome && outcome.error instanceof SessionEnded);
+  });
+
+  it('believes the first of two lines of one name: behind it a caller may have written the other', () => {
+    const { script, args, head } = readRequest(
+      'agi_network_script: distribute\nagi_uniqueid: 1.2\nagi_arg_1: +7916\nagi_network_script: other\nagi_uniqueid: 9.9\nagi_arg_1: 500',
+    );
+    assert.deepEqual([script, args, head.get('agi_uniqueid')], ['distribute', ['+7916'], '1.2']);
   });
 
   it('reads a head as Asterisk writes it', () => {

@@ -61,6 +61,11 @@ describe("the caller's name", () => {
     assert.equal(ascii('Юрий Цой 😀'), 'Yuriy Tsoy');
     assert.equal(ascii('№5 “x”'), "N5 'x'");
     assert.equal(ascii('😀'), '');
+    assert.equal(
+      toDisplay('x', () => 'a"b\n${c}'),
+      "a'b (c)",
+      'what comes of it is trusted no more',
+    );
     assert.equal(ascii('Ґанок Їжак Євген ґї'), 'Ganok Yizhak Yevgen');
     assert.equal(ascii('Бєлов Надія Ўлад'), 'Byelov Nadiya Ulad');
     assert.equal(ascii('Әсел Ғани Қайрат'), 'Asel Gani Kayrat');

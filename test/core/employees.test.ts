@@ -60,6 +60,20 @@ describe('the staff', () => {
     assert.equal(directory.all().length, 4);
   });
 
+  it("gives a dismissed CRM user's extension to the one who has it now, in whatever order the CRM lists them", () => {
+    const users = [
+      userOf({ id: '904', extensions: ['150'], isActive: false }),
+      userOf({ id: '905', extensions: ['150'] }),
+    ];
+    for (const listed of [users, [...users].reverse()]) {
+      const directory = directoryOf();
+      directory.setCrmUsers('kommo', listed);
+      assert.equal(directory.byExtension('150')?.id, 'kommo:905');
+      assert.equal(directory.byExtension('150')?.isActive, true);
+      assert.equal(directory.userIdOf('kommo', '150'), '905');
+    }
+  });
+
   it("takes a CRM's user ids for employees' ids only until its list is known", () => {
     const directory = directoryOf(employeeOf({ id: '1' }));
     assert.equal(directory.byCrmUser('kommo', '1')?.id, '1');
@@ -129,6 +143,13 @@ describe('working hours', () => {
     assert.ok(isOpen('2026-11-22T23:00:00Z') && isOpen('2026-11-23T05:59:00Z') && !isOpen('2026-11-23T06:00:00Z'));
     assert.ok(isOpen('2026-11-19T05:00:00Z'), 'the shift began the day before the holiday');
     assert.ok(!isOpen('2026-11-20T05:00:00Z'));
+    const onHoliday = { ...night, holidays: ['2026-11-18'] };
+    assert.ok(isWithinHours(night, at('2026-11-19T05:00:00Z'), 'UTC'));
+    assert.ok(!isWithinHours(onHoliday, at('2026-11-18T23:00:00Z'), 'UTC'));
+    assert.ok(
+      !isWithinHours(onHoliday, at('2026-11-19T05:00:00Z'), 'UTC'),
+      'the shift would have begun on the holiday',
+    );
   });
 
   it('cover a whole day from midnight to midnight', () => {

@@ -173,6 +173,23 @@ describe('a followed CSV file', () => {
     assert.deepEqual(taken, names(1, 53));
   });
 
+  it('takes the last row of a rotated file that lacks its line break, running or not', async () => {
+    await writeFile(path, rows(1, 2) + row(3).trimEnd());
+    const first = follow();
+    await isTaken(2);
+    await rename(path, `${path}.2`);
+    await writeFile(path, row(4) + row(5).trimEnd());
+    await isTaken(4);
+    await first.stop();
+    await rename(path, `${path}.1`);
+    const seconds = Date.now() / 1000;
+    for (const age of [2, 1]) await utimes(`${path}.${age}`, seconds - age * 10, seconds - age * 10);
+    await writeFile(path, row(6));
+    follow();
+    await isTaken(6);
+    assert.deepEqual(taken, names(1, 6));
+  });
+
   it('survives several rotations by rename while it is down', async () => {
     await writeFile(path, rows(1, 3));
     const first = follow();
