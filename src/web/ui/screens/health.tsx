@@ -3,6 +3,7 @@ import type { Examination } from '../../ports.ts';
 import { ask } from '../api.ts';
 import { t } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
+import { Findings } from '../parts/findings.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
 import { firstLine, Trace } from '../parts/trace.tsx';
@@ -47,19 +48,7 @@ export function HealthScreen() {
           <h2>{t('health.doctor')}</h2>
           <Await loaded={doctor}>
             {({ items }) => (
-              <ul class="sheet findings">
-                {[...items]
-                  .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
-                  .map(({ check, state, message, mend }, index) => (
-                    <li key={index}>
-                      <Badge kind="health" word={state} />
-                      <div class="words">
-                        <strong>{check}</strong> {message}
-                        {mend !== null && <p class="mend">→ {mend}</p>}
-                      </div>
-                    </li>
-                  ))}
-              </ul>
+              <Findings items={[...items].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state))} />
             )}
           </Await>
         </section>

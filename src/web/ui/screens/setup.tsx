@@ -5,6 +5,7 @@ import type { Examination, FoundPhone, SettingEdit, SetupState } from '../../por
 import { ask } from '../api.ts';
 import { t, tWord, type Key } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
+import { Findings } from '../parts/findings.tsx';
 import { CallDetail } from '../parts/calls/call-detail.tsx';
 import { Client } from '../parts/calls/client.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -140,22 +141,6 @@ const Fault = ({ text }: { readonly text: string | null }) =>
     </p>
   );
 
-function Findings({ items }: { readonly items: readonly Examination[] }) {
-  return (
-    <ul class="sheet findings" role="status">
-      {items.map(({ check, state, message, mend }, index) => (
-        <li key={index}>
-          <Badge kind="health" word={state} />
-          <div class="words">
-            <strong>{check}</strong> {message}
-            {mend !== null && <p class="mend">→ {mend}</p>}
-          </div>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
 function Field(props: {
   readonly label: string;
   readonly value: string;
@@ -284,34 +269,9 @@ function Ami({ state, isFaulty, onSaved }: StepProps) {
           <Field label={t('setup.ami.port')} value={port} onInput={setPort} />
         </div>
         <h3>{t('setup.ami.events')}</h3>
-        <div class="fields">
-          <Field
-            label={t('setup.ami.user')}
-            value={events.username}
-            onInput={(username) => setEvents({ ...events, username })}
-          />
-          <SecretField
-            label={t('setup.ami.secret')}
-            value={events.secret}
-            placeholder={kept('events')}
-            onInput={(secret) => setEvents({ ...events, secret })}
-          />
-        </div>
+        <AmiUserFields user={events} onInput={setEvents} kept={kept('events')} />
         <h3>{t('setup.ami.control')}</h3>
-        <div class="fields">
-          <Field
-            label={t('setup.ami.user')}
-            value={control.username}
-            onInput={(username) => setControl({ ...control, username })}
-            hint={t('setup.ami.controlHint')}
-          />
-          <SecretField
-            label={t('setup.ami.secret')}
-            value={control.secret}
-            placeholder={kept('control')}
-            onInput={(secret) => setControl({ ...control, secret })}
-          />
-        </div>
+        <AmiUserFields user={control} onInput={setControl} kept={kept('control')} hint={t('setup.ami.controlHint')} />
         <div class="row">
           <button disabled={trying.isBusy || !isComplete} onClick={() => void tryNow()}>
             {t(trying.isBusy ? 'setup.trying' : 'setup.try')}
@@ -325,7 +285,7 @@ function Ami({ state, isFaulty, onSaved }: StepProps) {
       <Fault text={saving.fault} />
       {tried !== null && (
         <>
-          <Findings items={tried.findings} />
+          <Findings items={tried.findings} role="status" />
           <details open={tried.findings.some(({ state: found }) => found === 'error')}>
             <summary>{t('setup.ami.lines')}</summary>
             <p class="small quiet">{t('setup.ami.linesAbout')}</p>
@@ -335,6 +295,37 @@ function Ami({ state, isFaulty, onSaved }: StepProps) {
           </details>
         </>
       )}
+    </div>
+  );
+}
+
+interface AmiUser {
+  readonly username: string;
+  readonly secret: string;
+}
+
+function AmiUserFields(props: {
+  readonly user: AmiUser;
+  readonly onInput: (user: AmiUser) => void;
+  /** What stands in the place of a secret that is stored already. */
+  readonly kept: string | undefined;
+  readonly hint?: string;
+}) {
+  const { user, onInput, kept, hint } = props;
+  return (
+    <div class="fields">
+      <Field
+        label={t('setup.ami.user')}
+        value={user.username}
+        onInput={(username) => onInput({ ...user, username })}
+        {...(hint === undefined ? {} : { hint })}
+      />
+      <SecretField
+        label={t('setup.ami.secret')}
+        value={user.secret}
+        placeholder={kept}
+        onInput={(secret) => onInput({ ...user, secret })}
+      />
     </div>
   );
 }
@@ -605,7 +596,7 @@ function Crm({ state, isFaulty, onSaved }: StepProps) {
       )}
       <Fault text={trying.fault} />
       <Fault text={saving.fault} />
-      {findings !== null && <Findings items={findings} />}
+      {findings !== null && <Findings items={findings} role="status" />}
     </div>
   );
 }

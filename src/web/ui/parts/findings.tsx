@@ -1,0 +1,19 @@
+import type { Examination } from '../../ports.ts';
+import { Badge } from './badge.tsx';
+
+/** What the doctor found, with what mends it. `role`: `status` where it appears at a person's asking. */
+export function Findings({ items, role }: { readonly items: readonly Examination[]; readonly role?: 'status' }) {
+  return (
+    <ul class="sheet findings" role={role}>
+      {items.map(({ check, state, message, mend }, index) => (
+        <li key={index}>
+          <Badge kind="health" word={state} />
+          <div class="words">
+            <strong>{check}</strong> {message}
+            {mend !== null && <p class="mend">→ {mend}</p>}
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}
