@@ -1,6 +1,6 @@
 import { AuthRequired, Rejected, Retryable } from '../core/errors.ts';
 import { exitCodes, UserFault, type AddCommand, type CliContext } from './context.ts';
-import { withCrm } from './open-crm.ts';
+import { withCrm } from '../installation/open-crm.ts';
 import { makePrintable } from './table.ts';
 
 /** `crm setup | check`: what a CRM must be told about us, and how it does. */

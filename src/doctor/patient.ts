@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { withCrm } from '../cli/open-crm.ts';
+import { withCrm } from '../installation/open-crm.ts';
 import { localTokenFile, type Config, type LoadedConfig } from '../config.ts';
 import type { Clock, Employee, Log } from '../core/ports.ts';
 import { checkInclude } from '../dialplan/check.ts';

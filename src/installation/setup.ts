@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { withCrm } from '../cli/open-crm.ts';
+import { withCrm } from './open-crm.ts';
 import type { Config } from '../config.ts';
 import { replaceFile } from '../config/settings-file.ts';
 import { Rejected } from '../core/errors.ts';

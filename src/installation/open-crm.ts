@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { crmKinds, type BuiltCrm } from '../crm/index.ts';
-import { createNumbering } from '../installation/foundations.ts';
+import { createNumbering } from './foundations.ts';
 import { openDatabase } from '../storage/connection.ts';
 import { migrateDatabase } from '../storage/migrate.ts';
-import { systemClock } from './quiet-log.ts';
 
 /** Works with one configured CRM beside the service, and closes what it opened. */
 export async function withCrm<Result>(
@@ -23,7 +22,7 @@ export async function withCrm<Result>(
       name: entry.name,
       db: database.knex,
       numbers: plan,
-      clock: systemClock,
+      clock: { now: () => new Date() },
       publicUrl: config.http.publicUrl,
       staff: () => directory.all(),
     });
