@@ -5,7 +5,7 @@ import { callColumns, conversationColumns, toCallRow, toConversationRow } from '
 import type { ConversationRow } from './call-rows.ts';
 import type { Database } from './connection.ts';
 import { deliveryColumns, newDelivery } from './delivery-store.ts';
-import { insertRows, overwrite, portions } from './insert-rows.ts';
+import { insertRows, overwrite, overwriteChanged, portions } from './insert-rows.ts';
 import { groupBy, parseEvents, readCalls } from './read-calls.ts';
 
 interface StoredIdentity {
@@ -15,6 +15,10 @@ interface StoredIdentity {
 }
 
 type StoredEnd = StoredIdentity & { readonly ended_at: number | null };
+
+/** What an upsert writes: its identity is the same by definition, and an index that is not written costs nothing. */
+const without = (columns: object, others: readonly string[]) =>
+  Object.keys(columns).filter((column) => !others.includes(column));
 
 const keyOf = (source: string, id: string) => `${source}\n${id}`;
 
@@ -53,7 +57,7 @@ async function saveCalls(trx: Knex.Transaction, changes: readonly CallChange[]):
     table: 'calls',
     columns: callColumns,
     rows,
-    onConflict: `(source, linked_id) ${overwrite(Object.keys(callColumns))}`,
+    onConflict: `(source, linked_id) ${overwrite(without(callColumns, ['source', 'linked_id']))}`,
     returning: ['id', 'source', 'linked_id'],
   });
   return new Map((saved as StoredIdentity[]).map((row) => [keyOf(row.source, row.linked_id), row.id]));
@@ -95,7 +99,7 @@ async function saveLinks(
     table: 'call_links',
     columns: { source: 'text', linked_id: 'text', call_id: 'bigint' },
     rows: [...links.values()],
-    onConflict: `(source, linked_id) ${overwrite(['call_id'])}`,
+    onConflict: `(source, linked_id) ${overwriteChanged('call_links', ['call_id'])}`,
   });
 }
 
@@ -120,13 +124,12 @@ async function saveConversations(
   }
   for (const rowIds of portions(stale)) await trx('conversations').whereIn('id', rowIds).delete();
 
-  const columns = Object.keys(conversationColumns).filter((column) => column !== 'recording');
+  const columns = without(conversationColumns, ['source', 'unique_id', 'recording']);
   await insertRows(trx, {
     table: 'conversations',
     columns: conversationColumns,
     rows: [...wanted.values()],
-    onConflict: `(source, unique_id) ${overwrite(columns)},
-      recording = coalesce(excluded.recording, conversations.recording)`,
+    onConflict: `(source, unique_id) ${overwriteChanged('conversations', columns, ['recording'])}`,
   });
 }
 

@@ -35,6 +35,8 @@ const quiet: Knex.Logger = { warn() {}, error() {}, debug() {}, deprecate() {} }
 interface Query {
   sql: string;
   bindings?: readonly unknown[];
+  /** `rows`: lists of bindings, for each of which the statement is run. */
+  options?: { readonly rows?: readonly (readonly unknown[])[] };
   response?: unknown;
   context?: { lastID: number | undefined; changes: number | undefined };
 }
@@ -57,7 +59,9 @@ function sqliteDialect(options: { readonly path: string; readonly isReader: bool
       await connection.close();
     }
     override async _query(connection: SqliteConnection, query: Query): Promise<Query> {
-      const answer = await connection.ask(query.sql, this._formatBindings(query.bindings));
+      const answer = await (query.options?.rows === undefined
+        ? connection.ask(query.sql, this._formatBindings(query.bindings))
+        : connection.askEach(query.sql, query.options.rows));
       query.response = answer.rows ?? [];
       query.context = { lastID: answer.lastId, changes: answer.changes };
       return query;

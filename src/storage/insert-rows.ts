@@ -17,45 +17,74 @@ function toStorable(text: string): string {
 /** How JSON writes what is not storable. */
 const unstorable = /\\u(?:0000|d[89a-f])/;
 
+interface Insert<Row extends object> {
+  readonly table: string;
+  readonly columns: { readonly [Column in keyof Row & string]: ColumnType };
+  readonly rows: readonly Row[];
+  readonly onConflict: string;
+  readonly returning?: readonly string[];
+}
+
 /**
- * Inserts many rows by one statement whose text depends on the table alone, so that the database compiles it once and
+ * Inserts many rows by statements whose text depends on the table alone, so that the database compiles them once and
  * an error message carries no one's data. `onConflict` is SQL after `on conflict`. Ids are given in the order of rows.
- * Returns the `returning` columns of the rows that were written.
+ * Returns the `returning` columns of the rows that were written. Of each portion of 1,000 rows, all are written or none.
  */
-export async function insertRows<Row extends object>(
-  knex: Knex,
-  insert: {
-    readonly table: string;
-    readonly columns: { readonly [Column in keyof Row & string]: ColumnType };
-    readonly rows: readonly Row[];
-    readonly onConflict: string;
-    readonly returning?: readonly string[];
-  },
-): Promise<readonly unknown[]> {
-  const { table, columns, rows, onConflict, returning = [] } = insert;
-  const names = Object.keys(columns);
-  const isPostgres = knex.client.driverName === 'pg';
-  const source = isPostgres
-    ? `select ${names.join(', ')} from json_to_recordset(?::json) as row(${Object.entries<ColumnType>(columns)
-        .map(([name, type]) => `${name} ${type}`)
-        .join(', ')})`
-    : `select ${names.map((name) => `value ->> '${name}'`).join(', ')} from json_each(?) where true`;
-  const sql =
-    `insert into ${table} (${names.join(', ')}) ${source} on conflict ${onConflict}` +
-    (returning.length > 0 ? ` returning ${returning.join(', ')}` : '');
+export async function insertRows<Row extends object>(knex: Knex, insert: Insert<Row>): Promise<readonly unknown[]> {
+  const insertPortion = knex.client.driverName === 'pg' ? insertAsJson : insertOneByOne;
   const written: unknown[] = [];
-  for (const portion of portions(rows)) {
-    let json = JSON.stringify(portion);
-    // Looking at each value takes longer than all the rest, and hardly ever finds anything.
-    if (unstorable.test(json))
-      json = JSON.stringify(portion, (_, value: unknown) => (typeof value === 'string' ? toStorable(value) : value));
-    const answer = (await knex.raw(sql, [json])) as unknown[] | { readonly rows: unknown[] };
-    written.push(...(Array.isArray(answer) ? answer : answer.rows));
-  }
+  for (const rows of portions(insert.rows)) written.push(...(await insertPortion(knex, { ...insert, rows })));
   return written;
+}
+
+/** PostgreSQL: one document, since each statement is a journey to the server. */
+async function insertAsJson<Row extends object>(knex: Knex, insert: Insert<Row>): Promise<readonly unknown[]> {
+  let json = JSON.stringify(insert.rows);
+  // Looking at each value takes longer than all the rest, and hardly ever finds anything.
+  if (unstorable.test(json))
+    json = JSON.stringify(insert.rows, (_, value: unknown) => (typeof value === 'string' ? toStorable(value) : value));
+  const types = Object.entries<ColumnType>(insert.columns).map(([name, type]) => `${name} ${type}`);
+  const values = `select ${Object.keys(insert.columns).join(', ')} from json_to_recordset(?::json) as row(${types.join(', ')})`;
+  const { rows } = (await knex.raw(toSql(insert, values), [json])) as { readonly rows: unknown[] };
+  return rows;
+}
+
+/** SQLite: its thread runs the statement for each row, in half the time that SQLite needs to take them out of JSON. */
+async function insertOneByOne<Row extends object>(knex: Knex, insert: Insert<Row>): Promise<readonly unknown[]> {
+  const names = Object.keys(insert.columns) as (keyof Row & string)[];
+  const rows = insert.rows.map((row) => names.map((name) => toSqliteValue(row[name])));
+  const values = `values (${names.map(() => '?').join(', ')})`;
+  return (await knex.raw(toSql(insert, values)).options({ rows })) as unknown[];
+}
+
+function toSqliteValue(value: unknown): unknown {
+  if (typeof value === 'boolean') return Number(value);
+  if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) return toStorable(value);
+  return value;
+}
+
+function toSql<Row extends object>(insert: Insert<Row>, values: string): string {
+  const { table, columns, onConflict, returning = [] } = insert;
+  return (
+    `insert into ${table} (${Object.keys(columns).join(', ')}) ${values} on conflict ${onConflict}` +
+    (returning.length > 0 ? ` returning ${returning.join(', ')}` : '')
+  );
 }
 
 /** `do update` of all given columns to the new values. */
 export function overwrite(columns: readonly string[]): string {
   return `do update set ${columns.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+}
+
+/**
+ * The same, leaving alone (with its indexes) a row that has the new values already; such a row is not returned. In
+ * `keep` no null replaces a value.
+ */
+export function overwriteChanged(table: string, columns: readonly string[], keep: readonly string[] = []): string {
+  const sets = keep.map((column) => `, ${column} = coalesce(excluded.${column}, ${table}.${column})`);
+  const changes = [
+    ...columns.map((column) => `${table}.${column} is distinct from excluded.${column}`),
+    ...keep.map((column) => `${table}.${column} is distinct from coalesce(excluded.${column}, ${table}.${column})`),
+  ];
+  return `${overwrite(columns)}${sets.join('')} where ${changes.join(' or ')}`;
 }

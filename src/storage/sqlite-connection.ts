@@ -4,6 +4,8 @@ import type { SqliteAnswer, SqliteQuestion, SqliteThreadOptions } from './sqlite
 /** One SQLite connection on its own thread; statements are answered in the order they are asked. */
 export interface SqliteConnection {
   ask(sql: string, bindings: readonly unknown[]): Promise<SqliteAnswer>;
+  /** Runs the statement for each row, all or none; see `SqliteQuestion`. */
+  askEach(sql: string, rows: readonly (readonly unknown[])[]): Promise<SqliteAnswer>;
   /** Resolves when the file is closed and the thread has ended. */
   close(): Promise<void>;
   /** Knex's mark of a connection that must not be used again. */
@@ -29,17 +31,16 @@ export async function openSqlite(options: SqliteThreadOptions): Promise<SqliteCo
     new Promise<SqliteAnswer>((resolve, reject) => {
       waiting.set(id, { resolve, reject });
     });
-  const send = (question: Omit<SqliteQuestion, 'id'>): Promise<SqliteAnswer> => {
+  const send = async (question: Omit<SqliteQuestion, 'id'>): Promise<SqliteAnswer> => {
+    if (connection.__knex__disposed !== undefined) throw new Error('The database thread ended');
     const id = ++lastId;
     const answer = expect(id);
     thread.postMessage({ id, ...question } satisfies SqliteQuestion);
     return answer;
   };
   const connection: SqliteConnection = {
-    async ask(sql, bindings) {
-      if (connection.__knex__disposed !== undefined) throw new Error('The database thread ended');
-      return send({ sql, bindings });
-    },
+    ask: (sql, bindings) => send({ sql, bindings }),
+    askEach: (sql, rows) => send({ sql, rows }),
     async close() {
       if (connection.__knex__disposed === undefined) await send({});
       await exited;

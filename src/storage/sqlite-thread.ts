@@ -12,11 +12,15 @@ export interface SqliteThreadOptions {
   /** How long a lock of another process is waited for. */
   readonly busyTimeoutMs: number;
 }
-/** One statement; `id` comes back with the answer. Without `sql`: close and end. */
+/**
+ * One statement; `id` comes back with the answer. With `rows` it is run once for each of them, for all or for none.
+ * Without `sql`: close and end.
+ */
 export interface SqliteQuestion {
   readonly id: number;
   readonly sql?: string;
   readonly bindings?: readonly unknown[];
+  readonly rows?: readonly (readonly unknown[])[];
 }
 /** `rows` for statements that return rows, `changes` and `lastId` for others, or the error. */
 export interface SqliteAnswer {
@@ -77,7 +81,15 @@ try {
     return statement;
   };
 
-  port.on('message', ({ id, sql, bindings }: SqliteQuestion) => {
+  const runEach = connection.transaction(
+    (statement: Sqlite.Statement, rows: readonly (readonly unknown[])[]): unknown[] => {
+      if (statement.reader) return rows.flatMap((row) => statement.all(row));
+      for (const row of rows) statement.run(row);
+      return [];
+    },
+  );
+
+  port.on('message', ({ id, sql, bindings, rows }: SqliteQuestion) => {
     if (sql === undefined) {
       connection.close();
       port.postMessage({ id } satisfies SqliteAnswer);
@@ -86,6 +98,10 @@ try {
     }
     try {
       const statement = prepare(sql);
+      if (rows !== undefined) {
+        port.postMessage({ id, rows: runEach(statement, rows) } satisfies SqliteAnswer);
+        return;
+      }
       if (statement.reader) {
         port.postMessage({ id, rows: statement.all(bindings ?? []) } satisfies SqliteAnswer);
         return;
