@@ -17,13 +17,14 @@ export interface CallState {
   readonly linkedId: string;
   /** Own linkedid first, then those of absorbed calls. */
   readonly linkedIds: readonly string[];
-  readonly channels: ReadonlyMap<string, ChannelFacts>;
+  /** In the order in which they were first told of. A list, since each event makes another one and it is short. */
+  readonly channels: readonly ChannelFacts[];
   /** When the source said that no channel of this linkedid is left. */
   readonly endOf: Readonly<Record<string, Moment>>;
 }
 
 export function newCall(source: string, linkedId: string): CallState {
-  return { source, linkedId, linkedIds: [linkedId], channels: new Map(), endOf: {} };
+  return { source, linkedId, linkedIds: [linkedId], channels: [], endOf: {} };
 }
 
 /** The call after the event; the same object when the event says nothing new. */
@@ -36,20 +37,26 @@ export function nextState(call: CallState, event: PbxEvent): CallState {
   }
   // Known by name only, it is matched with its channel when the call is looked at, when all names are known.
   const id = event.uniqueId ?? event.channel;
-  const known = call.channels.get(id);
+  const index = call.channels.findIndex((channel) => channel.id === id);
+  const known = call.channels[index];
   const next = foldChannel(known ?? emptyChannel(id), event);
   if (next === known) return call;
-  return { ...call, channels: new Map(call.channels).set(id, next) };
+  const channels = call.channels.slice();
+  if (known === undefined) channels.push(next);
+  else channels[index] = next;
+  return { ...call, channels };
+}
+
+/** By its uniqueid, or by its name where only that is known. */
+export function channelOf(call: CallState, id: string): ChannelFacts | undefined {
+  return call.channels.find((channel) => channel.id === id);
 }
 
 /** The channels with those that are known by name alone (CDR rows) merged into the ones that had that name then. */
-export function resolveNames(channels: ReadonlyMap<string, ChannelFacts>): ChannelFacts[] {
-  const real = new Map<string, ChannelFacts>();
-  const named: ChannelFacts[] = [];
-  for (const channel of channels.values()) {
-    if (channel.id.includes('/')) named.push(channel);
-    else real.set(channel.id, channel);
-  }
+export function resolveNames(channels: readonly ChannelFacts[]): ChannelFacts[] {
+  const named = channels.filter((channel) => channel.id.includes('/'));
+  if (named.length === 0) return [...channels];
+  const real = new Map(channels.filter((channel) => !named.includes(channel)).map((channel) => [channel.id, channel]));
   for (const byName of named) {
     const name = firstName(byName);
     const holders = [...real.values()].filter((channel) => channel.names.some((entry) => entry.name === name));
@@ -63,13 +70,13 @@ export function resolveNames(channels: ReadonlyMap<string, ChannelFacts>): Chann
 
 /** One call out of two that turned out to be the same: `other` becomes part of `call`. */
 export function absorb(call: CallState, other: CallState): CallState {
-  const channels = new Map(call.channels);
-  for (const [id, channel] of other.channels) {
-    const known = channels.get(id);
-    channels.set(id, known === undefined ? channel : joinChannels(channel, known));
+  const channels = new Map(call.channels.map((channel) => [channel.id, channel]));
+  for (const channel of other.channels) {
+    const known = channels.get(channel.id);
+    channels.set(channel.id, known === undefined ? channel : joinChannels(channel, known));
   }
   const linkedIds = [...call.linkedIds, ...other.linkedIds.filter((id) => !call.linkedIds.includes(id))];
-  return { ...call, linkedIds, channels, endOf: { ...other.endOf, ...call.endOf } };
+  return { ...call, linkedIds, channels: [...channels.values()], endOf: { ...other.endOf, ...call.endOf } };
 }
 
 /**
@@ -78,8 +85,8 @@ export function absorb(call: CallState, other: CallState): CallState {
  */
 export function endOfCall(call: CallState): number | null {
   let last = -Infinity;
-  let isOpen = call.channels.size === 0;
-  for (const channel of call.channels.values()) {
+  let isOpen = call.channels.length === 0;
+  for (const channel of call.channels) {
     if (endOfChannel(channel) === null) isOpen = true;
     if (channel.ended !== null && channel.ended.at > last) last = channel.ended.at;
   }

@@ -6,7 +6,7 @@
 import type { Call, Conversation, UnregisteredReason } from '../call.ts';
 import type { PbxEvent } from '../pbx-event.ts';
 import type { CallChange, CallStore, CallWatcher, Clock, Log, NumberPlan, PbxEventSink, StoredCall } from '../ports.ts';
-import { endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
+import { channelOf, endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
 import { endOfChannel, firstName } from './channel-facts.ts';
 import { recordCall } from './call-record.ts';
 import { FollowedCalls, track, type Tracked } from './followed-calls.ts';
@@ -104,7 +104,7 @@ export class CallTracker implements PbxEventSink {
     for (const tracked of this.#calls.all()) {
       const { state } = tracked;
       if (state.source !== snapshot.source || endOfCall(state) !== null) continue;
-      const isAlive = [...state.channels.values()].some(
+      const isAlive = state.channels.some(
         (channel) => endOfChannel(channel) === null && snapshot.uniqueIds.has(channel.id),
       );
       if (isAlive) {
@@ -141,7 +141,7 @@ export class CallTracker implements PbxEventSink {
         { call: state.linkedId, source: state.source },
         'call vanished while nobody listened; closed at the last known time',
       );
-      for (const channel of state.channels.values()) {
+      for (const channel of state.channels) {
         if (endOfChannel(channel) !== null) continue;
         closing.push({
           type: 'hung-up',
@@ -351,20 +351,20 @@ function owedOf(call: Call, state: CallState): string[] {
     .filter((conversation) => {
       if (!conversation.registered || conversation.endedAt === null) return false;
       if (call.endedAt !== null) return true;
-      const channel = state.channels.get(conversation.uniqueId);
+      const channel = channelOf(state, conversation.uniqueId);
       return conversation.result === 'answered' && channel !== undefined && endOfChannel(channel) !== null;
     })
     .map((conversation) => conversation.uniqueId);
 }
 
 function hasHungUp(state: CallState, uniqueId: string): boolean {
-  const channel = state.channels.get(uniqueId);
+  const channel = channelOf(state, uniqueId);
   return channel !== undefined && endOfChannel(channel) !== null;
 }
 
 function lastEventAt(state: CallState): number {
   let last = 0;
-  for (const channel of state.channels.values()) {
+  for (const channel of state.channels) {
     const moments = [channel.started, channel.ringing, channel.answered, channel.dialed, channel.ended].map(
       (moment) => moment?.at ?? 0,
     );

@@ -130,6 +130,8 @@ export function emptyChannel(id: string): ChannelFacts {
   };
 }
 
+const factNames = Object.keys(emptyChannel('')) as (keyof ChannelFacts)[];
+
 /** Keeps the better-ranked moment; of two equal ones the earlier or the later. */
 function better(known: Moment | null, at: number, rank: number, pick: 'earlier' | 'later'): Moment {
   if (known === null || rank > known.rank) return { at, rank };
@@ -177,120 +179,134 @@ function addName(names: ChannelFacts['names'], at: number, name: string): Channe
 
 /** The channel with this event folded in; the same object when the event says nothing new. */
 export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFacts {
+  // Copied once and written into: this runs for every event of every call.
+  const next = { ...channel };
+  tell(next, event);
+  for (const fact of factNames) if (next[fact] !== channel[fact]) return next;
+  return channel;
+}
+
+function tell(channel: { -readonly [Fact in keyof ChannelFacts]: ChannelFacts[Fact] }, event: PbxEvent): void {
+  const { at } = event;
   const rank = rankOf(event.origin);
-  const names = addName(channel.names, event.at, event.channel);
-  const named = names === channel.names ? channel : { ...channel, names };
+  channel.names = addName(channel.names, at, event.channel);
   switch (event.type) {
-    case 'started': {
-      const { at } = event;
-      return change(named, {
-        started: better(named.started, at, rank, 'earlier'),
-        isCalling: say(named.isCalling, { value: event.isCalling, at, rank }, 'earlier'),
-        // The earliest report has the channel before the dialplan moved it on.
-        exten: say(named.exten, { value: event.exten, at, rank }, 'earlier'),
-        callerNumber: say(named.callerNumber, { value: event.callerNumber, at, rank }, 'earlier'),
-        callerName: say(named.callerName, { value: event.callerName, at, rank }, 'earlier'),
-      });
-    }
+    case 'started':
+      channel.started = better(channel.started, at, rank, 'earlier');
+      channel.isCalling = say(channel.isCalling, { value: event.isCalling, at, rank }, 'earlier');
+      // The earliest report has the channel before the dialplan moved it on.
+      channel.exten = say(channel.exten, { value: event.exten, at, rank }, 'earlier');
+      channel.callerNumber = say(channel.callerNumber, { value: event.callerNumber, at, rank }, 'earlier');
+      channel.callerName = say(channel.callerName, { value: event.callerName, at, rank }, 'earlier');
+      return;
     case 'ringing':
-      return change(named, { ringing: better(named.ringing, event.at, rank, 'earlier') });
+      channel.ringing = better(channel.ringing, at, rank, 'earlier');
+      return;
     case 'answered':
-      return change(named, { answered: better(named.answered, event.at, rank, 'earlier') });
-    case 'dialed': {
-      const { at } = event;
-      return change(named, {
-        dialed: better(named.dialed, at, rank, 'earlier'),
-        dialedBy: say(named.dialedBy, { value: event.byUniqueId, at, rank }, 'earlier'),
-        dialString: say(named.dialString, { value: event.dialString, at, rank }, 'earlier'),
-      });
-    }
-    case 'dial-ended': {
-      const { at } = event;
-      return change(named, {
-        outcome: say(named.outcome, { value: event.status, at, rank }, 'later'),
-        forward: say(named.forward, { value: event.forward, at, rank }, 'earlier'),
-      });
-    }
+      channel.answered = better(channel.answered, at, rank, 'earlier');
+      return;
+    case 'dialed':
+      channel.dialed = better(channel.dialed, at, rank, 'earlier');
+      channel.dialedBy = say(channel.dialedBy, { value: event.byUniqueId, at, rank }, 'earlier');
+      channel.dialString = say(channel.dialString, { value: event.dialString, at, rank }, 'earlier');
+      return;
+    case 'dial-ended':
+      channel.outcome = say(channel.outcome, { value: event.status, at, rank }, 'later');
+      channel.forward = say(channel.forward, { value: event.forward, at, rank }, 'earlier');
+      return;
     case 'bridge-entered':
-    case 'bridge-left': {
-      const mark: BridgeMark = {
-        at: event.at,
+    case 'bridge-left':
+      channel.marks = addMark(channel.marks, {
+        at,
         bridgeId: event.bridgeId,
         isEntry: event.type === 'bridge-entered',
         isFromCdr: event.origin === 'cdr',
         isFound: event.origin === 'resync',
-      };
-      const isKnown = named.marks.some(
-        (known) => known.at === mark.at && known.bridgeId === mark.bridgeId && known.isEntry === mark.isEntry,
-      );
-      return isKnown ? named : { ...named, marks: insertByTime(named.marks, mark) };
-    }
-    case 'app': {
-      const isLive = event.origin === 'ami';
-      const isFromCdr = event.origin === 'cdr';
-      // The same work told twice, by AMI and CEL or by each CEL row while it goes on, is one run.
-      const known = named.apps.find(
-        (run) =>
-          run.app === event.app &&
-          run.args === event.args &&
-          (!isMomentary(run.app) || Math.abs(run.at - event.at) < sameMomentMs),
-      );
-      if (known === undefined) {
-        const run = { at: event.at, app: event.app, args: event.args, exten: event.exten, isLive, isFromCdr };
-        return { ...named, apps: insertByTime(named.apps, run) };
-      }
-      if (isFromCdr && !known.isFromCdr) return named;
-      const at = known.isFromCdr && !isFromCdr ? event.at : Math.min(known.at, event.at);
-      if (at === known.at && isFromCdr === known.isFromCdr && (known.isLive || !isLive)) return named;
-      const rest = named.apps.filter((run) => run !== known);
-      return { ...named, apps: insertByTime(rest, { ...known, at, isLive: known.isLive || isLive, isFromCdr }) };
-    }
-    case 'recording':
-      return change(named, {
-        recordings: addRecording(named.recordings, { at: event.at, path: event.path, startedAt: [event.at] }),
       });
+      return;
+    case 'app':
+      channel.apps = addRun(channel.apps, {
+        at,
+        app: event.app,
+        args: event.args,
+        exten: event.exten,
+        isLive: event.origin === 'ami',
+        isFromCdr: event.origin === 'cdr',
+      });
+      return;
+    case 'recording':
+      channel.recordings = addRecording(channel.recordings, { at, path: event.path, startedAt: [at] });
+      return;
     case 'variable':
       // Marks are set once; where one is set again, the first word stays whatever the order of arrival.
-      if (event.value === '') return named;
-      return change(named, { variables: setVariable(named.variables, event) });
+      if (event.value !== '') channel.variables = setVariable(channel.variables, event);
+      return;
     case 'pickup':
-      return change(named, { pickedUp: named.pickedUp ?? event.targetUniqueId });
-    case 'hung-up': {
-      const { at } = event;
-      return change(named, {
-        ended: better(named.ended, at, rank, 'later'),
-        cause: say(named.cause, { value: event.cause, at, rank }, 'later'),
-        dialStatus: say(named.dialStatus, { value: event.dialStatus, at, rank }, 'later'),
-      });
-    }
+      channel.pickedUp ??= event.targetUniqueId;
+      return;
+    case 'hung-up':
+      channel.ended = better(channel.ended, at, rank, 'later');
+      channel.cause = say(channel.cause, { value: event.cause, at, rank }, 'later');
+      channel.dialStatus = say(channel.dialStatus, { value: event.dialStatus, at, rank }, 'later');
+      return;
     case 'connected-line':
-      return change(named, {
-        connectedNumber: say(named.connectedNumber, { value: event.number, at: event.at, rank }, 'earlier'),
-      });
-    case 'hold': {
-      const { at, isHeld } = event;
-      const isKnown = named.holds.some((known) => known.at === at && known.isHeld === isHeld);
-      return isKnown ? named : { ...named, holds: insertByTime(named.holds, { at, isHeld }) };
-    }
+      channel.connectedNumber = say(channel.connectedNumber, { value: event.number, at, rank }, 'earlier');
+      return;
+    case 'hold':
+      channel.holds = addHold(channel.holds, { at, isHeld: event.isHeld });
+      return;
     case 'blind-transfer':
-      return addTransfer(named, { at: event.at, kind: 'blind', to: event.toExten });
+      channel.transfers = addTransfer(channel.transfers, { at, kind: 'blind', to: event.toExten });
+      return;
     case 'attended-transfer':
-      return addTransfer(named, { at: event.at, kind: 'attended', to: null });
+      channel.transfers = addTransfer(channel.transfers, { at, kind: 'attended', to: null });
+      return;
     case 'call-ended':
-      return named;
+      return;
   }
+}
+
+function addMark(marks: ChannelFacts['marks'], mark: BridgeMark): ChannelFacts['marks'] {
+  const isKnown = marks.some(
+    (known) => known.at === mark.at && known.bridgeId === mark.bridgeId && known.isEntry === mark.isEntry,
+  );
+  return isKnown ? marks : insertByTime(marks, mark);
+}
+
+/** The same work told twice, by AMI and CEL or by each CEL row while it goes on, is one run. */
+function addRun(runs: ChannelFacts['apps'], told: AppRun): ChannelFacts['apps'] {
+  const known = runs.find(
+    (run) =>
+      run.app === told.app &&
+      run.args === told.args &&
+      (!isMomentary(run.app) || Math.abs(run.at - told.at) < sameMomentMs),
+  );
+  if (known === undefined) return insertByTime(runs, told);
+  const { isFromCdr } = told;
+  if (isFromCdr && !known.isFromCdr) return runs;
+  const at = known.isFromCdr && !isFromCdr ? told.at : Math.min(known.at, told.at);
+  const isLive = known.isLive || told.isLive;
+  if (at === known.at && isFromCdr === known.isFromCdr && isLive === known.isLive) return runs;
+  const rest = runs.filter((run) => run !== known);
+  return insertByTime(rest, { ...known, at, isLive, isFromCdr });
+}
+
+function addHold(
+  holds: ChannelFacts['holds'],
+  mark: { readonly at: number; readonly isHeld: boolean },
+): ChannelFacts['holds'] {
+  const isKnown = holds.some((known) => known.at === mark.at && known.isHeld === mark.isHeld);
+  return isKnown ? holds : insertByTime(holds, mark);
 }
 
 /** AMI and CEL tell of the same transfer, a moment apart. */
 const sameTransferMs = 2_000;
-function addTransfer(channel: ChannelFacts, mark: TransferMark): ChannelFacts {
-  const known = channel.transfers.find(
-    (other) => other.kind === mark.kind && Math.abs(other.at - mark.at) < sameTransferMs,
-  );
-  if (known === undefined) return { ...channel, transfers: insertByTime(channel.transfers, mark) };
-  if (known.at <= mark.at) return channel;
-  const rest = channel.transfers.filter((other) => other !== known);
-  return { ...channel, transfers: insertByTime(rest, mark) };
+function addTransfer(transfers: ChannelFacts['transfers'], mark: TransferMark): ChannelFacts['transfers'] {
+  const known = transfers.find((other) => other.kind === mark.kind && Math.abs(other.at - mark.at) < sameTransferMs);
+  if (known === undefined) return insertByTime(transfers, mark);
+  if (known.at <= mark.at) return transfers;
+  const rest = transfers.filter((other) => other !== known);
+  return insertByTime(rest, mark);
 }
 
 function setVariable(
@@ -300,13 +316,6 @@ function setVariable(
   const { at, value } = event;
   const said = say(known[event.variable] ?? null, { value, at, rank: rankOf(event.origin) }, 'earlier');
   return said === null || said === known[event.variable] ? known : { ...known, [event.variable]: said };
-}
-
-function change(channel: ChannelFacts, fields: Partial<ChannelFacts>): ChannelFacts {
-  for (const key of Object.keys(fields) as (keyof ChannelFacts)[]) {
-    if (fields[key] !== channel[key]) return { ...channel, ...fields };
-  }
-  return channel;
 }
 
 /** A file is told once with its folder and once as the dialplan named it; the fuller name stays. */

@@ -36,13 +36,18 @@ export function track(state: CallState): Tracked {
   };
 }
 
+/** The ways to find the calls of one source. */
+interface Index {
+  readonly byLinkedId: Map<string, Tracked>;
+  readonly byUniqueId: Map<string, Tracked>;
+  /** Where CDR rows, which know the dialled side by name only, find its channel. */
+  readonly byName: Map<string, Tracked>;
+  readonly byBridge: Map<string, Tracked>;
+}
+
 export class FollowedCalls {
   readonly #plan: NumberPlan;
-  readonly #byLinkedId = new Map<string, Tracked>();
-  readonly #byUniqueId = new Map<string, Tracked>();
-  /** Where CDR rows, which know the dialled side by name only, find its channel. */
-  readonly #byName = new Map<string, Tracked>();
-  readonly #byBridge = new Map<string, Tracked>();
+  readonly #indexes = new Map<string, Index>();
 
   constructor(plan: NumberPlan) {
     this.#plan = plan;
@@ -50,28 +55,38 @@ export class FollowedCalls {
 
   /** Each call once. */
   all(): Set<Tracked> {
-    return new Set(this.#byLinkedId.values());
+    const calls = new Set<Tracked>();
+    for (const { byLinkedId } of this.#indexes.values()) for (const tracked of byLinkedId.values()) calls.add(tracked);
+    return calls;
   }
 
   has(source: string, linkedId: string): boolean {
-    return this.#byLinkedId.has(key(source, linkedId));
+    return this.#indexOf(source).byLinkedId.has(linkedId);
+  }
+
+  #indexOf(source: string): Index {
+    const known = this.#indexes.get(source);
+    if (known !== undefined) return known;
+    const index = { byLinkedId: new Map(), byUniqueId: new Map(), byName: new Map(), byBridge: new Map() };
+    this.#indexes.set(source, index);
+    return index;
   }
 
   add(tracked: Tracked): void {
     const { source, linkedIds, channels } = tracked.state;
-    for (const linkedId of linkedIds) this.#byLinkedId.set(key(source, linkedId), tracked);
-    for (const channel of channels.values()) {
-      if (!channel.id.includes('/')) this.#byUniqueId.set(key(source, channel.id), tracked);
-      for (const { name } of channel.names) this.#byName.set(key(source, name), tracked);
-      for (const mark of channel.marks)
-        if (this.#byBridge.has(key(source, mark.bridgeId))) this.#byBridge.set(key(source, mark.bridgeId), tracked);
+    const { byLinkedId, byUniqueId, byName, byBridge } = this.#indexOf(source);
+    for (const linkedId of linkedIds) byLinkedId.set(linkedId, tracked);
+    for (const channel of channels) {
+      if (!channel.id.includes('/')) byUniqueId.set(channel.id, tracked);
+      for (const { name } of channel.names) byName.set(name, tracked);
+      for (const { bridgeId } of channel.marks) if (byBridge.has(bridgeId)) byBridge.set(bridgeId, tracked);
     }
   }
 
   /** A call from the store, made of these events: they tell in which bridges others may still meet it. */
   addStored(tracked: Tracked, events: readonly PbxEvent[]): void {
     this.add(tracked);
-    for (const event of events) if (isMeeting(event)) this.#byBridge.set(key(event.source, event.bridgeId), tracked);
+    for (const event of events) if (isMeeting(event)) this.#indexOf(event.source).byBridge.set(event.bridgeId, tracked);
   }
 
   /**
@@ -79,28 +94,29 @@ export class FollowedCalls {
    * that goes on is added to `touched`, the other is taken out of it.
    */
   find(event: PbxEvent, touched: Set<Tracked>): Tracked {
-    const linkedKey = key(event.source, event.linkedId);
-    const uniqueKey = event.uniqueId === null || event.type === 'call-ended' ? null : key(event.source, event.uniqueId);
+    const index = this.#indexOf(event.source);
+    const { byLinkedId, byUniqueId, byName } = index;
+    const { linkedId, channel } = event;
+    const uniqueId = event.type === 'call-ended' ? null : event.uniqueId;
     // A CDR row that goes by its own uniqueid may lack the linkedid, or was written before its call was joined to another.
-    const isNamedOnly = uniqueKey === null || (event.origin === 'cdr' && event.linkedId === event.uniqueId);
+    const isNamedOnly = uniqueId === null || (event.origin === 'cdr' && linkedId === uniqueId);
     const byChannel =
-      (uniqueKey === null ? undefined : this.#byUniqueId.get(uniqueKey)) ??
-      (isNamedOnly ? this.#holderOf(event) : undefined);
-    const byLink = this.#byLinkedId.get(linkedKey);
+      (uniqueId === null ? undefined : byUniqueId.get(uniqueId)) ??
+      (isNamedOnly ? this.#holderOf(event, index) : undefined);
+    const byLink = byLinkedId.get(linkedId);
     let tracked = byChannel ?? byLink;
     if (tracked === undefined) {
-      tracked = track(newCall(event.source, event.linkedId));
-      this.#byLinkedId.set(linkedKey, tracked);
+      tracked = track(newCall(event.source, linkedId));
+      byLinkedId.set(linkedId, tracked);
     } else if (byChannel !== undefined && byLink !== undefined && byChannel !== byLink) {
       tracked = this.#join(byChannel, byLink, touched);
     } else if (byLink === undefined) {
-      tracked.state = { ...tracked.state, linkedIds: [...tracked.state.linkedIds, event.linkedId] };
-      this.#byLinkedId.set(linkedKey, tracked);
+      tracked.state = { ...tracked.state, linkedIds: [...tracked.state.linkedIds, linkedId] };
+      byLinkedId.set(linkedId, tracked);
       touched.add(tracked);
     }
-    if (uniqueKey !== null) this.#byUniqueId.set(uniqueKey, tracked);
-    if (event.channel !== '' && event.type !== 'call-ended')
-      this.#byName.set(key(event.source, event.channel), tracked);
+    if (uniqueId !== null) byUniqueId.set(uniqueId, tracked);
+    if (channel !== '' && event.type !== 'call-ended') byName.set(channel, tracked);
     return isMeeting(event) ? this.#meet(tracked, event, touched) : tracked;
   }
 
@@ -108,12 +124,12 @@ export class FollowedCalls {
    * The call with the channel that had this name at that time, or with its other half if it is one of a Local pair: names
    * come again after a restart of the PBX.
    */
-  #holderOf(event: PbxEvent): Tracked | undefined {
+  #holderOf(event: PbxEvent, { byName }: Index): Tracked | undefined {
     if (event.type === 'call-ended') return undefined;
     for (const name of [event.channel, otherHalf(event.channel)]) {
-      const tracked = name === null ? undefined : this.#byName.get(key(event.source, name));
+      const tracked = name === null ? undefined : byName.get(name);
       if (tracked === undefined) continue;
-      for (const channel of tracked.state.channels.values()) {
+      for (const channel of tracked.state.channels) {
         if (!channel.names.some((entry) => entry.name === name)) continue;
         // A CDR row begins when its two parties meet, by which time the channel may have been there for long.
         const { started } = channel;
@@ -128,10 +144,10 @@ export class FollowedCalls {
 
   /** Who meets in a bridge (a conference) is in one call, even where the PBX does not join their linkedids. */
   #meet(tracked: Tracked, event: BridgeEntered, touched: Set<Tracked>): Tracked {
-    const bridgeKey = key(event.source, event.bridgeId);
-    const other = this.#byBridge.get(bridgeKey);
+    const { byBridge } = this.#indexOf(event.source);
+    const other = byBridge.get(event.bridgeId);
     if (other === undefined || other === tracked) {
-      this.#byBridge.set(bridgeKey, tracked);
+      byBridge.set(event.bridgeId, tracked);
       return tracked;
     }
     return this.#join(tracked, other, touched);
@@ -159,7 +175,7 @@ export class FollowedCalls {
   }
 
   #hasOutside(state: CallState): boolean {
-    for (const channel of state.channels.values()) {
+    for (const channel of state.channels) {
       if (roleOf(firstName(channel), channel.callerNumber?.value ?? '', this.#plan) === 'outside') return true;
     }
     return false;
@@ -168,14 +184,15 @@ export class FollowedCalls {
   /** Nothing finds it any more; what is another call's by now (a name, a bridge) stays that one's. */
   remove(tracked: Tracked): void {
     const { source, linkedIds, channels } = tracked.state;
+    const { byLinkedId, byUniqueId, byName, byBridge } = this.#indexOf(source);
     const drop = (index: Map<string, Tracked>, id: string) => {
-      if (index.get(key(source, id)) === tracked) index.delete(key(source, id));
+      if (index.get(id) === tracked) index.delete(id);
     };
-    for (const linkedId of linkedIds) drop(this.#byLinkedId, linkedId);
-    for (const channel of channels.values()) {
-      drop(this.#byUniqueId, channel.id);
-      for (const { name } of channel.names) drop(this.#byName, name);
-      for (const mark of channel.marks) drop(this.#byBridge, mark.bridgeId);
+    for (const linkedId of linkedIds) drop(byLinkedId, linkedId);
+    for (const channel of channels) {
+      drop(byUniqueId, channel.id);
+      for (const { name } of channel.names) drop(byName, name);
+      for (const mark of channel.marks) drop(byBridge, mark.bridgeId);
     }
   }
 }
@@ -187,8 +204,6 @@ const isMeeting = (event: PbxEvent): event is BridgeEntered =>
 
 /** A CDR row of the second half of a Local pair, that lacks the linkedid: never a call of its own. */
 const isHalf = ({ channels, linkedId }: CallState): boolean => {
-  const origin = channels.get(linkedId);
+  const origin = channels.find((channel) => channel.id === linkedId);
   return origin !== undefined && firstName(origin).startsWith('Local/') && firstName(origin).endsWith(';2');
 };
-
-const key = (source: string, id: string): string => `${source}\n${id}`;

@@ -129,8 +129,11 @@ function isSameBetterTold(mark: BridgeMark, other: BridgeMark): boolean {
   return mark.at % 1000 === 0 && other.at > mark.at && other.at < mark.at + 1000 && !other.isFound;
 }
 
+const nobody: ReadonlySet<string> = new Set();
+
 /** The sets of real channels that are joined now, each as its sorted ids. */
-function groupsOf(inBridges: ReadonlyMap<ChannelFacts, readonly string[]>, at: number): Set<string> {
+function groupsOf(inBridges: ReadonlyMap<ChannelFacts, readonly string[]>, at: number): ReadonlySet<string> {
+  if (inBridges.size < 2) return nobody;
   const joinedTo = new Map<string, string>();
   const rootOf = (bridgeId: string): string => {
     let root = bridgeId;
