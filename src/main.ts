@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { addConfigCommand } from './cli/config.ts';
 import { addContactsCommand } from './cli/contacts.ts';
 import { runCli, type AddCommand } from './cli/context.ts';
@@ -19,12 +18,13 @@ import { createRecordCommand } from './cli/record.ts';
 import { addReplayCommand } from './cli/replay.ts';
 import { createStartCommand } from './cli/start.ts';
 import { addStatusCommand } from './cli/status.ts';
+import { setGarbageCollection } from './installation/garbage-collection.ts';
 
 /** All commands; the only list. */
 const commands: readonly AddCommand[] = [
   createStartCommand({
     async startService({ config, file }, surroundings) {
-      growSlowly();
+      setGarbageCollection();
       // The other commands need not wait for the whole house to load.
       const { createApp } = await import('./app.ts');
       return createApp(config, { log: createLog(config.log, process.stdout), origin: { file, ...surroundings } });
@@ -45,14 +45,6 @@ const commands: readonly AddCommand[] = [
   addReplayCommand,
   addRebuildCommand,
 ];
-
-/**
- * Beside a PBX memory is worth more than a little processor time: by itself Node lets garbage grow to several times of what
- * is in use before it collects it. Measured in README.md.
- */
-function growSlowly(): void {
-  setFlagsFromString('--heap-growing-percent=50');
-}
 
 /** From `package.json`, which stands one folder higher for the compiled program. */
 function readVersion(): string {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { CallChange, CallStore, Clock, LedgerReader, StoredCall } from '../core/ports.ts';
 import { callColumns, conversationColumns, toCallRow, toConversationRow } from './call-rows.ts';
@@ -141,7 +141,7 @@ async function saveEvents(
   const steps = changes.flatMap(({ call, newEvents }) => {
     if (newEvents.length === 0) return [];
     const events = JSON.stringify(newEvents);
-    const digest = createHash('sha1').update(events).digest('base64url');
+    const digest = hash('sha1', events, 'base64url');
     return [{ call_id: ids.get(keyOf(call.source, call.linkedId))!, digest, events }];
   });
   await insertRows(trx, {

@@ -264,7 +264,10 @@ export class CallTracker implements PbxEventSink {
   /** A call that was evicted, or saved before a restart, goes on where it stood. */
   async #loadUnknown(events: readonly PbxEvent[]): Promise<void> {
     const unknown = new Map<string, Set<string>>();
+    let last: PbxEvent | null = null;
     for (const event of events) {
+      if (last?.linkedId === event.linkedId && last.source === event.source) continue;
+      last = event;
       if (this.#calls.has(event.source, event.linkedId)) continue;
       const ids = unknown.get(event.source);
       if (ids === undefined) unknown.set(event.source, new Set([event.linkedId]));

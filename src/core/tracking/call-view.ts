@@ -3,15 +3,7 @@ import type { Direction } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import { endOfCall, resolveNames, type CallState } from './call-machine.ts';
 import { endOfChannel, firstName, lastName, nameAt, rankOf, type AppRun, type ChannelFacts } from './channel-facts.ts';
-import {
-  extensionOf,
-  isPlumbing,
-  localContext,
-  localExten,
-  localPair,
-  parseChannelName,
-  roleOf,
-} from './channel-role.ts';
+import { extensionOf, isPlumbing, localContext, localExten, localPair, parseChannelName } from './channel-role.ts';
 import { talksOf, type Talk } from './talk.ts';
 
 export interface CallView {
@@ -78,11 +70,15 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
     .sort(compareStarts);
   const first = channels[0];
   if (first === undefined) return null;
-  const extension = (channel: ChannelFacts, at?: number) =>
-    extensionOf(at === undefined ? firstName(channel) : nameAt(channel, at), channel.callerNumber?.value ?? '', plan);
-  const outside = channels.filter(
-    (channel) => roleOf(firstName(channel), channel.callerNumber?.value ?? '', plan) === 'outside',
-  );
+  const extensionBy = (name: string, channel: ChannelFacts) =>
+    extensionOf(name, channel.callerNumber?.value ?? '', plan);
+  const own = new Map(channels.map((channel) => [channel, extensionBy(firstName(channel), channel)]));
+  const extension = (channel: ChannelFacts, at?: number) => {
+    const name = at === undefined ? firstName(channel) : nameAt(channel, at);
+    const known = name === firstName(channel) ? own.get(channel) : undefined;
+    return known === undefined ? extensionBy(name, channel) : known;
+  };
+  const outside = channels.filter((channel) => own.get(channel) === null && !isPlumbing(firstName(channel)));
   const callers = outside.filter((channel) => isCalling(channel, call));
   const outsideLegs = outside.filter((channel) => !callers.includes(channel));
   const origin = callers[0] ?? channels.find((channel) => isCalling(channel, call)) ?? first;
@@ -244,6 +240,9 @@ function lastMoment(channels: readonly ChannelFacts[]): number {
 
 /** `1795246371.10` after `1795246371.9`, also with the `systemname-` of asterisk.conf before them. */
 export function compareIds(a: string, b: string): number {
+  // Nearly all of them are `1795246371.10`, of the same length.
+  const areAlike = a.length === b.length && a.indexOf('.') === b.indexOf('.') && !a.includes('-') && !b.includes('-');
+  if (areAlike) return a < b ? -1 : a > b ? 1 : 0;
   return secondsOf(a) - secondsOf(b) || countOf(a) - countOf(b) || (a < b ? -1 : a > b ? 1 : 0);
 }
 const countOf = (id: string) => Number(id.slice(id.lastIndexOf('.') + 1));

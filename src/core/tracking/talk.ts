@@ -22,13 +22,9 @@ interface Step {
 /** `until` closes what is still open: the end of the call, or now for a call that lasts. */
 export function talksOf(channels: readonly ChannelFacts[], until: number): Talk[] {
   const steps: Step[] = [];
-  const seen = channels.flatMap(({ marks }) => marks.filter((mark) => !mark.isFromCdr && !mark.isFound));
-  const refused = new Set(channels.filter(answeredInVain).flatMap(({ marks }) => marks.map((mark) => mark.bridgeId)));
   for (const channel of channels) {
-    for (const mark of countedMarks(channel)) {
-      if (mark.isFromCdr && (refused.has(mark.bridgeId) || wasWatched(mark, channel, seen))) continue;
-      steps.push({ at: mark.at, channel, mark });
-    }
+    for (const mark of countedMarks(channel))
+      if (!mark.isFromCdr || isCredible(mark, channel, channels)) steps.push({ at: mark.at, channel, mark });
     if (channel.ended !== null) steps.push({ at: channel.ended.at, channel, mark: null });
   }
   // Of what happened in one instant (clocks of whole seconds), entering comes first: who met did meet.
@@ -73,6 +69,14 @@ function bridgesAfter(bridges: readonly string[], mark: BridgeMark): readonly st
   return mark.isFromCdr ? [...bridges, mark.bridgeId] : [mark.bridgeId];
 }
 
+/** Whether what a CDR row says, that this channel was in a bridge, can be: it says so of everybody who answered. */
+function isCredible(mark: BridgeMark, channel: ChannelFacts, channels: readonly ChannelFacts[]): boolean {
+  const wasRefused = channels.some(
+    (other) => answeredInVain(other) && other.marks.some(({ bridgeId }) => bridgeId === mark.bridgeId),
+  );
+  return !wasRefused && !wasWatched(mark, channel, channels);
+}
+
 /** Who was dialled, answered and hung up, all told live, and was in no bridge: asked whether to take the call, and did not. */
 function answeredInVain({ dialed, answered, ended, marks }: ChannelFacts): boolean {
   const isLive = (moment: Moment | null) => moment?.rank === rankOf('ami');
@@ -83,10 +87,12 @@ function answeredInVain({ dialed, answered, ended, marks }: ChannelFacts): boole
  * True when others were seen entering and leaving bridges all the time that a CDR row says this channel talked: then it
  * would have been seen too, and waited with music for somebody who answered and would not take the call.
  */
-function wasWatched({ bridgeId }: BridgeMark, channel: ChannelFacts, seen: readonly BridgeMark[]): boolean {
-  const [from, to] = [0, 1].map((index) => channel.marks.filter((mark) => mark.bridgeId === bridgeId)[index]?.at);
+function wasWatched({ bridgeId }: BridgeMark, channel: ChannelFacts, channels: readonly ChannelFacts[]): boolean {
+  const [from, to] = channel.marks.filter((mark) => mark.bridgeId === bridgeId);
   if (from === undefined || to === undefined) return false;
-  return seen.some((mark) => mark.at > from + 1000 && mark.at < to - 1000);
+  return channels.some(({ marks }) =>
+    marks.some((mark) => !mark.isFromCdr && !mark.isFound && mark.at > from.at + 1000 && mark.at < to.at - 1000),
+  );
 }
 
 /** 0 entering, 1 leaving, 2 hanging up. */
@@ -117,8 +123,9 @@ export function leavesBridgesAt(channel: ChannelFacts, at: number, which: 'next'
  * finely, and where a channel was found only when nobody saw it enter.
  */
 export function countedMarks({ marks }: ChannelFacts): readonly BridgeMark[] {
-  const told = marks.filter((mark) => !mark.isFromCdr);
-  const counting = told.some((mark) => mark.isEntry) ? told : marks;
+  const wasSeenEntering = marks.some((mark) => !mark.isFromCdr && mark.isEntry);
+  const counting =
+    wasSeenEntering && marks.some((mark) => mark.isFromCdr) ? marks.filter((mark) => !mark.isFromCdr) : marks;
   if (!counting.some((mark) => mark.isFound || mark.at % 1000 === 0)) return counting;
   return counting.filter((mark) => !counting.some((other) => isSameBetterTold(mark, other)));
 }
