@@ -47,6 +47,7 @@ import { createNumbering, createScreen, readClickToCall, readRules } from './ins
 import { pbxKinds } from './pbx/index.ts';
 import { createRecordings } from './recordings/recordings.ts';
 import { createApiTokenStore } from './storage/api-token-store.ts';
+import { createClickBook } from './storage/click-book.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
@@ -256,6 +257,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       {
         directory,
         plan,
+        book: createClickBook(database),
         sources: () => sources.values(),
         hooksOf: (requester) => hooks.forCrm(requester),
         nameOf: (number) => nameOfCaller(number),
@@ -275,7 +277,6 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       watchers: [
         metrics.callWatcher,
         live.callWatcher,
-        clickToCall,
         cards.callWatcher,
         ...(recordings === null ? [] : [recordings.watcher]),
       ],
@@ -315,7 +316,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     checks.start();
     undo.push(() => checks.stop());
 
-    // The phone systems. On several nodes, one at a time follows each.
+    // The phone systems. On several nodes, one at a time follows each, and any commands it.
     const cursors = createCursorStore(database);
     const sources = new Map<string, PbxSource>();
     const leases: NodeLease[] = [];
@@ -327,6 +328,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         timeZone: config.installation.timezone,
       });
       sources.set(entry.name, source);
+      source.open?.();
+      undo.push(() => source.close?.());
       const lease = holdNodeLease({
         database,
         role: `pbx:${entry.name}`,
