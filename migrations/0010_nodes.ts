@@ -22,8 +22,7 @@ export async function up(knex: Knex): Promise<void> {
 
   await knex.schema.createTable('nodes', (table) => {
     table.text('name').notNullable().primary();
-    table.text('version').notNullable();
-    /** JSON: what the node works with, by name, as digests. */
+    /** JSON: digests of what the node works with, by name. */
     table.text('works_with').notNullable();
     table.bigInteger('seen_at').notNullable();
   });
