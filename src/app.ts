@@ -40,6 +40,7 @@ import { createHooks } from './hooks/installed-hooks.ts';
 import { createDialplanDoor } from './installation/dialplan.ts';
 import { dryRunCall } from './installation/dry-run.ts';
 import { createHookWorkshop } from './installation/hook-workshop.ts';
+import { watchNodes } from './installation/nodes.ts';
 import { createSettings, type SettingsOrigin } from './installation/settings.ts';
 import { createSetup } from './installation/setup.ts';
 import { examineInstallation } from './installation/views.ts';
@@ -47,6 +48,7 @@ import { createNumbering, createScreen, readClickToCall, readRules } from './ins
 import { pbxKinds } from './pbx/index.ts';
 import { createRecordings } from './recordings/recordings.ts';
 import { createApiTokenStore } from './storage/api-token-store.ts';
+import { createClickBook } from './storage/click-book.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
 import { createCursorStore } from './storage/cursor-store.ts';
@@ -59,6 +61,7 @@ import { createHookRunBook } from './storage/hook-runs.ts';
 import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease, type NodeLease } from './storage/node-lease.ts';
+import { createNodeRegister } from './storage/node-register.ts';
 import { createSpool } from './storage/spool.ts';
 import { refreshStatistics } from './storage/statistics.ts';
 import { createWebUserStore } from './storage/web-user-store.ts';
@@ -236,6 +239,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     );
     const cards = createIncomingCards({ crms: destinations, clock, log });
     undo.push(() => cards.stop());
+    const node = `${config.installation.name}@${hostname()}`;
     const handle: DeliveryHandler = async (delivery, context) => {
       const handler = (delivery.kind === 'recording' ? recordingHandlers : handlers).get(delivery.crm);
       if (handler === undefined) return { skip: `nothing here delivers ${delivery.kind} to ${delivery.crm}` };
@@ -246,7 +250,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       handle: (delivery, context) => countedAttempt(metrics, delivery.crm, () => handle(delivery, context)),
       crms: crmNames,
       concurrencyOf: (name) => crms.find((crm) => crm.entry.name === name)?.concurrency ?? null,
-      node: `${config.installation.name}@${hostname()}`,
+      node,
       clock,
       log,
     });
@@ -256,6 +260,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       {
         directory,
         plan,
+        book: createClickBook(database),
         sources: () => sources.values(),
         hooksOf: (requester) => hooks.forCrm(requester),
         nameOf: (number) => nameOfCaller(number),
@@ -275,7 +280,6 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       watchers: [
         metrics.callWatcher,
         live.callWatcher,
-        clickToCall,
         cards.callWatcher,
         ...(recordings === null ? [] : [recordings.watcher]),
       ],
@@ -315,7 +319,17 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     checks.start();
     undo.push(() => checks.stop());
 
-    // The phone systems. On several nodes, one at a time follows each.
+    const nodes = watchNodes({
+      config,
+      name: node,
+      register: createNodeRegister(database),
+      hooks: () => hooks.digests(),
+      log,
+    });
+    nodes.start();
+    undo.push(() => nodes.stop());
+
+    // The phone systems. On several nodes, one at a time follows each, and any commands it.
     const cursors = createCursorStore(database);
     const sources = new Map<string, PbxSource>();
     const leases: NodeLease[] = [];
@@ -327,6 +341,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         timeZone: config.installation.timezone,
       });
       sources.set(entry.name, source);
+      source.open?.();
+      undo.push(() => source.close?.());
       const lease = holdNodeLease({
         database,
         role: `pbx:${entry.name}`,
@@ -426,6 +442,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       async () => [await checkDatabase(database)],
       () => [trackerStatus(tracker), spool.status()],
       () => [...sources.values()].flatMap((source) => source.status()),
+      () => nodes.status(),
       () => leases.flatMap((lease, index) => (lease.isHeld ? [] : [leaseStatus(config.pbx[index]!.name)])),
       () => (config.pbx.length > 0 ? [] : [noPbxStatus]),
       () => agi.status(),

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { exitCodes } from '../src/cli/context.ts';
 import { localTokenFile, parseConfig } from '../src/config.ts';
 import { readAsteriskConf, settingOf } from '../src/doctor/asterisk-conf.ts';
 
@@ -25,14 +26,27 @@ describe('what is installed beside Asterisk', () => {
     const valuesOf = (key: string) =>
       [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].flatMap(([, value]) => value!.split(' '));
 
-    it('is understood by systemd', function () {
+    it('is understood by systemd, with and without its drop-in, and leaves little open', function () {
       const file = join(folder, 'ringledger.service');
       writeFileSync(file, unit.replace('/usr/bin/node', process.execPath));
-      const { error, stderr, status } = spawnSync('systemd-analyze', ['verify', '--man=no', file], {
-        encoding: 'utf8',
-      });
+      const analyze = (...words: string[]) => spawnSync('systemd-analyze', [...words, file], { encoding: 'utf8' });
+      const { error, stderr, status } = analyze('verify', '--man=no');
       if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return this.skip();
       assert.deepEqual([status, stderr], [0, '']);
+      mkdirSync(`${file}.d`);
+      writeFileSync(join(`${file}.d`, 'edit-settings.conf'), read('packaging/systemd/edit-settings.conf'));
+      const extended = analyze('verify', '--man=no');
+      assert.deepEqual([extended.status, extended.stderr], [0, '']);
+      // Tenths; what systemd calls OK ends at 40.
+      const security = analyze('security', '--offline=true', '--threshold=25', '--no-pager');
+      assert.equal(security.status, 0, security.stdout + security.stderr);
+    });
+
+    it('starts the service again for as long as it takes, and when the web interface asks for it', () => {
+      assert.deepEqual(valuesOf('Restart'), ['always']);
+      assert.deepEqual(valuesOf('StartLimitIntervalSec'), ['0']);
+      assert.deepEqual(valuesOf('SuccessExitStatus'), [String(exitCodes.restart)]);
+      assert.deepEqual(valuesOf('RestartForceExitStatus'), [String(exitCodes.restart)]);
     });
 
     it('gives no rights of root, and those that the service needs', () => {

@@ -1,18 +1,12 @@
 import type { Call, Conversation } from './call.ts';
-import { RequestCounter, type RequestLimits } from './click-to-call/request-limits.ts';
-import {
-  isFurther,
-  isOver,
-  isPresumed,
-  progressOf,
-  type FailureReason,
-  type RequestPhase,
-} from './click-to-call/request-state.ts';
+import type { ClickBook, ClickRequest, EarlierRequests, FollowedRequest } from './click-to-call/click-book.ts';
+import { findReachedLimit, type RequestLimits } from './click-to-call/request-limits.ts';
+import { isFurther, isOver, progressOf, type FailureReason, type RequestPhase } from './click-to-call/request-state.ts';
 import type { EmployeeDirectory } from './employees.ts';
-import { Rejected } from './errors.ts';
+import { Rejected, Retryable } from './errors.ts';
 import type { Hooks } from './hooks.ts';
 import type { NumberPattern } from './number-pattern.ts';
-import type { CallWatcher, Clock, Employee, Log, NumberPlan, OriginateRequest, PbxSource } from './ports.ts';
+import type { Clock, Employee, Log, NumberPlan, OriginateRequest, PbxSource } from './ports.ts';
 
 /** A click, as whoever asks for the call tells it. */
 export interface Click {
@@ -37,7 +31,7 @@ export interface RequestState {
   readonly phase: RequestPhase;
   /** Only with `failed`. */
   readonly reason: FailureReason | null;
-  /** Null: a request of before the service started, of which only the ledger knows. */
+  /** Null: a request of which only the ledger knows. */
   readonly requester: string | null;
   /** Null: as above. */
   readonly employeeId: string | null;
@@ -94,6 +88,7 @@ export interface ClickToCallSettings {
 export interface ClickToCallParts {
   readonly directory: EmployeeDirectory;
   readonly plan: NumberPlan;
+  readonly book: ClickBook;
   readonly sources: () => Iterable<PbxSource>;
   /** The hooks that hold for a requester. */
   readonly hooksOf: (requester: string) => Pick<Hooks, 'process_originate_params'>;
@@ -123,9 +118,7 @@ export function findAsker(
   return employee;
 }
 
-/**
- * The request of this conversation as the ledger alone tells it: of one that this process did not place, or has forgotten.
- */
+/** The request of this conversation as the ledger alone tells it: of one that is in no book any more. */
 export function requestInLedger(call: Call, conversation: Conversation): RequestState | null {
   if (conversation.requestId === null) return null;
   return {
@@ -137,63 +130,54 @@ export function requestInLedger(call: Call, conversation: Conversation): Request
     number: call.client ?? '',
     clientName: call.clientName,
     requestedAt: conversation.requestedAt,
-    changedAt: call.endedAt ?? conversation.answeredAt ?? conversation.requestedAt,
+    changedAt: changedAtOf(call, conversation),
     call: { source: call.source, linkedId: call.linkedId },
   };
 }
 
-const keptMs = 3_600_000;
-const mostKept = 10_000;
 /** After the phone has rung out, the PBX has this long to tell of it. */
 const silenceMs = 15_000;
 
 /**
  * Places calls for people who click: rings the employee's own phone first, then the client. At most one call comes of one
- * click however often it is sent, only to numbers that are allowed, and only from a phone of the employee who clicked. As
- * a watcher of calls it knows how far each request is, for an hour after its end.
+ * click however often it is sent and to whichever node, only to numbers that are allowed, and only from a phone of the
+ * employee who clicked. How far each request is, it knows from the ledger, so that it need not follow the phone system itself.
  */
-export class ClickToCall implements CallWatcher {
+export class ClickToCall {
   readonly #parts: ClickToCallParts;
   readonly #settings: ClickToCallSettings;
-  readonly #counter: RequestCounter;
-  readonly #requests = new Map<string, RequestState>();
 
   constructor(parts: ClickToCallParts, settings: ClickToCallSettings) {
     this.#parts = parts;
     this.#settings = settings;
-    this.#counter = new RequestCounter(settings.limits);
   }
 
   /**
    * Resolves once the phone system took the request. Rejects with `CallRefused`, which says why in plain words, or with
-   * `Retryable` when the phone system cannot be reached.
+   * `Retryable` when the phone system or the database cannot be reached.
    */
   async start(click: Click): Promise<RequestState> {
+    const { book, clock, log } = this.#parts;
     const { employee, extension } = this.#findPhone(click);
     const number = this.#checkNumber(click.number);
-    // From here to the entry nothing waits: of clicks that come at once one passes.
-    this.#refuseRepeated(extension, number);
-    this.#count(extension);
     const source = this.#findSource(extension);
-    const requestedAt = this.#parts.clock.now();
+    const { requester } = click;
     const requestId = crypto.randomUUID();
-    this.#enter({
+    const entered: ClickRequest = {
       requestId,
-      phase: 'queued',
-      reason: null,
-      requester: click.requester,
+      requester,
       employeeId: employee.id,
       extension,
       number,
       clientName: click.clientName,
-      requestedAt,
-      changedAt: requestedAt,
-      call: null,
-    });
+      requestedAt: clock.now(),
+      refusal: null,
+    };
+    await this.#enter(entered);
     try {
       const clientName = click.clientName ?? (await this.#parts.nameOf(number));
       const context = this.#contextOf(employee, click.did);
-      const wanted = await this.#parts.hooksOf(click.requester).process_originate_params({
+      const wanted = await this.#parts.hooksOf(requester).process_originate_params({
         request: {
           requestId,
           extension,
@@ -205,51 +189,52 @@ export class ClickToCall implements CallWatcher {
         requestData: click.requestData,
       });
       const request: OriginateRequest = { ...wanted, requestId };
+      const known = { extension: request.extension, clientName: request.clientName };
+      await this.#ask(book.change(requestId, known));
       await source.originate!(request);
-      this.#change(requestId, { extension: request.extension, clientName: request.clientName });
+      log.info({ requestId, requester, employee: employee.id, extension }, 'A call was asked for by a click');
+      return this.#stateOf({ ...entered, ...known, calls: [] });
     } catch (error) {
       const isRefused = error instanceof Rejected;
-      this.#change(requestId, { phase: 'failed', reason: isRefused ? 'pbx_refused' : 'pbx_unreachable' });
+      const refusal = { reason: isRefused ? 'pbx_refused' : 'pbx_unreachable', at: clock.now() } as const;
+      await book
+        .change(requestId, { refusal })
+        .catch((fault: unknown) =>
+          log.warn({ requestId, err: fault }, 'That a click placed no call could not be noted'),
+        );
       if (isRefused) throw new CallRefused('pbx_refused', error.message, { cause: error, requestId });
       throw error;
     }
-    const { requester } = click;
-    this.#parts.log.info({ requestId, requester, employee: employee.id, extension }, 'A call was asked for by a click');
-    return this.#requests.get(requestId)!;
   }
 
-  /** Null: there is no such request, or it was more than an hour ago. */
-  state(requestId: string): RequestState | null {
-    this.#giveUpSilent(this.#requests.get(requestId));
-    return this.#requests.get(requestId) ?? null;
+  /** Null: there is no such request, or it was more than a day ago. */
+  async state(requestId: string): Promise<RequestState | null> {
+    const found = await this.#parts.book.find(requestId);
+    return found === null ? null : this.#stateOf(found);
   }
 
-  /** Newest first. */
-  list(): readonly RequestState[] {
-    for (const request of this.#requests.values()) this.#giveUpSilent(request);
-    return [...this.#requests.values()].reverse();
+  /** The newest 200, of all nodes; newest first. */
+  async list(): Promise<readonly RequestState[]> {
+    return (await this.#parts.book.list()).map((request) => this.#stateOf(request));
   }
 
-  onStage(): void {
-    // `onChange` tells more: between the stages the employee picks up and the client's phone begins to ring.
-  }
-
-  onChange(call: Call): void {
-    for (const conversation of call.conversations) {
-      const request = conversation.requestId === null ? undefined : this.#requests.get(conversation.requestId);
-      if (request === undefined || (isOver(request.phase) && !isPresumed(request.reason))) continue;
-      const { phase, reason } = progressOf(call, conversation);
-      const place = { source: call.source, linkedId: call.linkedId };
-      if (isPresumed(request.reason) || isFurther(phase, request.phase))
-        this.#change(request.requestId, { phase, reason, call: place });
-    }
+  #stateOf({ calls, refusal, ...request }: FollowedRequest): RequestState {
+    // What the phone system itself refused is not believed when something else claims to be it.
+    const told = refusal?.reason === 'pbx_refused' ? null : furthestOf(request.requestId, calls);
+    if (told !== null) return { ...request, ...told };
+    if (refusal !== null)
+      return { ...request, phase: 'failed', reason: refusal.reason, changedAt: refusal.at, call: null };
+    const givenUpAt = new Date(request.requestedAt.getTime() + this.#settings.ringMs + silenceMs);
+    return this.#parts.clock.now() > givenUpAt
+      ? { ...request, phase: 'failed', reason: 'no_sign', changedAt: givenUpAt, call: null }
+      : { ...request, phase: 'queued', reason: null, changedAt: request.requestedAt, call: null };
   }
 
   /** The phone that rings: the one that was named, else the first of the employee's that is there. */
   #findPhone(click: Click): { readonly employee: Employee; readonly extension: string } {
     const employee = findAsker(this.#parts.directory, click);
     const { extension } = click;
-    const isThere = (one: string) => this.#stateOf(one) !== 'unavailable';
+    const isThere = (one: string) => this.#deviceStateOf(one) !== 'unavailable';
     const chosen = extension ?? employee.extensions.find(isThere) ?? employee.extensions[0];
     if (chosen === undefined) throw new CallRefused('unknown_employee', `${employee.name} has no extension.`);
     return { employee, extension: chosen };
@@ -268,15 +253,30 @@ export class ClickToCall implements CallWatcher {
     throw new CallRefused('number_not_allowed', 'This number may not be called by a click (see clickToCall.allow).');
   }
 
-  #refuseRepeated(extension: string, number: string): void {
-    const now = this.#parts.clock.now().getTime();
-    for (const request of this.list()) {
-      if (request.extension !== extension) continue;
-      const { requestId, phase } = request;
-      const isRecent = now - request.requestedAt.getTime() < this.#settings.repeatMs;
+  async #enter(request: ClickRequest): Promise<void> {
+    const judge = (earlier: EarlierRequests) => {
+      this.#refuseRepeated(request, earlier);
+      this.#refuseTooMany(request, earlier);
+    };
+    await this.#ask(this.#parts.book.enter(request, judge));
+  }
+
+  async #ask<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof CallRefused) throw error;
+      const message = `Whether this phone rings already cannot be known now: ${(error as Error).message}`;
+      throw new Retryable(message, { cause: error });
+    }
+  }
+
+  #refuseRepeated({ number, requestedAt }: ClickRequest, { ofExtension }: EarlierRequests): void {
+    for (const { requestId, phase, reason, ...earlier } of ofExtension.map((one) => this.#stateOf(one))) {
+      const isRecent = requestedAt.getTime() - earlier.requestedAt.getTime() < this.#settings.repeatMs;
       // What the phone system refused may be tried again at once; what it did not answer may ring all the same.
-      const mayHaveRung = request.reason !== 'pbx_refused';
-      if (request.number === number && mayHaveRung && (isRecent || !isOver(phase))) {
+      const mayHaveRung = reason !== 'pbx_refused';
+      if (earlier.number === number && mayHaveRung && (isRecent || !isOver(phase))) {
         throw new CallRefused(
           'duplicate',
           isOver(phase) ? 'This call was placed a moment ago.' : 'This call is being placed already.',
@@ -289,8 +289,8 @@ export class ClickToCall implements CallWatcher {
     }
   }
 
-  #count(extension: string): void {
-    const limit = this.#counter.take(extension, this.#parts.clock.now().getTime());
+  #refuseTooMany({ employeeId, extension, requestedAt }: ClickRequest, { ofHour }: EarlierRequests): void {
+    const limit = findReachedLimit(this.#settings.limits, employeeId, ofHour, requestedAt);
     if (limit === null) return;
     this.#parts.log.warn({ extension, limit }, 'More calls were asked for by clicks than are allowed');
     throw new CallRefused('too_many', `More calls than are allowed by a click: ${limit} (see clickToCall).`);
@@ -304,7 +304,7 @@ export class ClickToCall implements CallWatcher {
     throw new CallRefused('no_pbx', 'No phone system can be commanded: set ami.control of one under pbx.');
   }
 
-  #stateOf(extension: string) {
+  #deviceStateOf(extension: string) {
     for (const source of this.#parts.sources()) {
       const state = source.deviceState?.(extension) ?? 'unknown';
       if (state !== 'unknown') return state;
@@ -320,27 +320,25 @@ export class ClickToCall implements CallWatcher {
     );
     return fitting?.context ?? null;
   }
-
-  #enter(request: RequestState): void {
-    const now = request.requestedAt.getTime();
-    for (const { requestId, phase, changedAt } of this.#requests.values()) {
-      const isOld = isOver(phase) && now - changedAt.getTime() > keptMs;
-      if (isOld || this.#requests.size >= mostKept) this.#requests.delete(requestId);
-    }
-    this.#requests.set(request.requestId, request);
-  }
-
-  #change(requestId: string, change: Partial<RequestState>): void {
-    const request = this.#requests.get(requestId);
-    if (request === undefined) return;
-    this.#requests.set(requestId, { ...request, ...change, changedAt: this.#parts.clock.now() });
-  }
-
-  #giveUpSilent(request: RequestState | undefined): void {
-    if (request === undefined || request.call !== null || isOver(request.phase)) return;
-    const waitedMs = this.#parts.clock.now().getTime() - request.requestedAt.getTime();
-    if (waitedMs > this.#settings.ringMs + silenceMs) {
-      this.#change(request.requestId, { phase: 'failed', reason: 'no_sign' });
-    }
-  }
 }
+
+/** How far the request is by its conversation that is furthest; null: no call of it is known. */
+function furthestOf(
+  requestId: string,
+  calls: readonly Call[],
+): Pick<RequestState, 'phase' | 'reason' | 'call' | 'changedAt'> | null {
+  let furthest: ReturnType<typeof furthestOf> = null;
+  for (const call of calls) {
+    for (const conversation of call.conversations) {
+      if (conversation.requestId !== requestId) continue;
+      const progress = progressOf(call, conversation);
+      if (furthest !== null && !isFurther(progress.phase, furthest.phase)) continue;
+      const place = { source: call.source, linkedId: call.linkedId };
+      furthest = { ...progress, call: place, changedAt: changedAtOf(call, conversation) };
+    }
+  }
+  return furthest;
+}
+
+const changedAtOf = (call: Call, conversation: Conversation): Date =>
+  call.endedAt ?? conversation.answeredAt ?? conversation.requestedAt;

@@ -111,6 +111,11 @@ export type DeviceState = 'idle' | 'in_use' | 'ringing' | 'on_hold' | 'busy' | '
 
 export interface PbxSource {
   readonly name: string;
+  /** From now on it can be commanded, on every node, whichever follows it. Returns at once. Absent: nothing is to be opened. */
+  open?(): void;
+  /** Ends what `open` began; after `stop`. */
+  close?(): Promise<void>;
+  /** Follows calls, on one node at a time, until `stop`; may be started again. */
   start(sink: PbxEventSink): Promise<void>;
   stop(): Promise<void>;
   status(): readonly PartStatus[];
@@ -121,7 +126,7 @@ export interface PbxSource {
    * `Rejected` or `Retryable`.
    */
   setAvailability?(extension: string, availability: Availability): Promise<void>;
-  /** Since when it can be commanded; null: it cannot now. */
+  /** Since when it is followed here and can be commanded; null: it is not or cannot now. */
   commandedSince?(): Date | null;
   /** Synchronous: from what was last reported. */
   deviceState?(extension: string): DeviceState;

@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import type { Loader, Message } from 'esbuild';
 import type { TextFault } from './text-faults.ts';
@@ -91,4 +92,11 @@ export async function stampOf(files: readonly string[]): Promise<string> {
     }),
   );
   return stamps.join(' ');
+}
+
+/** Of the contents alone, wherever the files stand; those that are gone count as empty. */
+export async function digestOf(files: readonly string[]): Promise<string> {
+  const contents = await Promise.all(files.map((file) => readFile(file).catch(() => Buffer.alloc(0))));
+  const digests = contents.map((content) => createHash('sha256').update(content).digest('hex')).sort();
+  return createHash('sha256').update(digests.join()).digest('hex').slice(0, 16);
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { HookRun, NoteHookRun } from '../core/hook-runs.ts';
 import { coreBehaviour, hookNames, type HookCall, type HookName, type Hooks } from '../core/hooks.ts';
 import type { Clock, Log, PartStatus } from '../core/ports.ts';
-import { compileModule, stampOf, stopCompiler } from './compile.ts';
+import { compileModule, digestOf, stampOf, stopCompiler } from './compile.ts';
 import { deadlineOf, type HooksConfig } from './config.ts';
 import { environmentOf } from './environment.ts';
 import { contracts } from './contract/contracts.ts';
@@ -47,6 +47,8 @@ export interface InstalledHooks {
   /** Null: none is installed, and no time need be kept for it. */
   readonly customizeAutodistribution: Hooks['customize_autodistribution'] | null;
   status(): readonly PartStatus[];
+  /** Of what stands in the folder, by place: the same on another node where the files are the same. */
+  digests(): ReadonlyMap<string, string>;
   /** Looks at the folder now; for those who cannot wait for the next look. */
   refresh(): Promise<void>;
 }
@@ -64,6 +66,8 @@ interface Tried {
   /** Of a module: everything that it imports. */
   readonly sources: readonly string[];
   readonly sourcesStamp: string;
+  /** Of their contents. */
+  readonly digest: string;
 }
 
 class HookHouse implements InstalledHooks {
@@ -132,6 +136,10 @@ class HookHouse implements InstalledHooks {
       message,
     }));
     return [...slots, ...notices];
+  }
+
+  digests(): ReadonlyMap<string, string> {
+    return new Map([...this.#tried].map(([place, { digest }]) => [place, digest]));
   }
 
   #slotOf(hook: HookName, crm: string | null): HookSlot | null {
@@ -298,7 +306,8 @@ class HookHouse implements InstalledHooks {
       );
     }
     // Also where it failed: it is tried again when something changes, not before.
-    this.#tried.set(place, { stamp: file.stamp, sources, sourcesStamp: await stampOf(sources) });
+    const [sourcesStamp, digest] = [await stampOf(sources), await digestOf(sources)];
+    this.#tried.set(place, { stamp: file.stamp, sources, sourcesStamp, digest });
     if (this.#isStopped) await slot.close();
     else this.#slots.set(place, slot);
   }

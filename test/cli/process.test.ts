@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -86,5 +86,53 @@ describe('the program', function () {
     assert.equal(await ended, 0);
     assert.match(printed.err, /SIGTERM: finishing what is under way\.\nStopped\.\n$/);
     assert.ok(!(printed.out + printed.err).includes(readFileSync(token, 'utf8').trim()));
+  });
+
+  it('comes back with the new settings when a restart is asked for, under whoever starts it again then', async () => {
+    const file = write('http: { port: 0 }\nagi: { port: 0 }\n');
+    let printed = '';
+    const codes: (number | null)[] = [];
+    let child: ChildProcess;
+    // As systemd with Restart=on-failure: what ends with 0 is not started again.
+    const supervised = new Promise<void>((done) => {
+      const startOnce = () => {
+        child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'start', '--config', file], {
+          cwd: root,
+          env: { PATH: process.env['PATH'], NOTIFY_SOCKET: join(folder, 'notify') },
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+        child.stdout!.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+        child.once('close', (code) => {
+          codes.push(code);
+          if (code === 0 || code === null || codes.length === 3) done();
+          else startOnce();
+        });
+      };
+      startOnce();
+    });
+    const portsSeen = () =>
+      [...printed.matchAll(/"httpPort":(\d+)/g)].map(([, port]) => Number(port)).filter((port) => port > 0);
+    const ask = async (port: number, path: string, method = 'GET') => {
+      const token = readFileSync(join(folder, 'data', 'api-token'), 'utf8').trim();
+      return fetch(`http://127.0.0.1:${port}/api/v1/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        ...(method === 'POST' && { body: '{}' }),
+      });
+    };
+    try {
+      await until(() => portsSeen().length === 1, { timeoutMs: 30_000, what: 'the first start' });
+      write('http: { port: 0 }\nagi: { port: 0 }\nmetrics: { enabled: false }\n');
+      assert.equal((await fetch(`http://127.0.0.1:${portsSeen()[0]!}/metrics`)).status, 200);
+      assert.equal((await ask(portsSeen()[0]!, 'settings/restart', 'POST')).status, 202);
+      await until(() => portsSeen().length === 2, { timeoutMs: 30_000, what: 'the second start' });
+      assert.deepEqual(codes, [75]);
+      assert.equal((await ask(portsSeen()[1]!, 'calls')).status, 200);
+      assert.equal((await fetch(`http://127.0.0.1:${portsSeen()[1]!}/metrics`)).status, 404);
+    } finally {
+      child!.kill('SIGTERM');
+      await supervised;
+    }
+    assert.deepEqual(codes, [75, 0]);
   });
 });

@@ -11,6 +11,7 @@ import { numberingConfig } from '../../src/numbering/config.ts';
 import { createNumberPlan } from '../../src/numbering/number-plan.ts';
 import { aCall, aConversation } from '../crm/conformance.ts';
 import { FixedClock } from '../support/fixed-clock.ts';
+import { MemoryClickBook } from '../support/memory-click-book.ts';
 import { silentLog } from '../support/silent-log.ts';
 
 const plan = createNumberPlan(numberingConfig.parse({ country: 'RU', extensions: ['_1XX'] }));
@@ -36,6 +37,8 @@ const click: Click = {
 
 describe('click-to-call', () => {
   let clock: FixedClock;
+  /** Of the one that was made last. */
+  let book: MemoryClickBook;
   let asked: OriginateRequest[];
   let fault: Error | null;
   let states: Record<string, DeviceState>;
@@ -70,11 +73,13 @@ describe('click-to-call', () => {
       if (fault !== null) throw fault;
     },
   });
-  const make = (change: Partial<ClickToCallSettings> = {}, hooks: Partial<Hooks> = {}, sources = [source()]) =>
-    new ClickToCall(
+  const make = (change: Partial<ClickToCallSettings> = {}, hooks: Partial<Hooks> = {}, sources = [source()]) => {
+    book = new MemoryClickBook();
+    return new ClickToCall(
       {
         directory,
         plan,
+        book,
         sources: () => sources,
         hooksOf: () => ({ ...coreBehaviour, ...hooks }),
         nameOf: async (number) => (number === '+79161110002' ? 'Пётр' : null),
@@ -83,6 +88,7 @@ describe('click-to-call', () => {
       },
       { ...settings, ...change },
     );
+  };
   const refusal = (reason: CallRefused['reason']) => (error: unknown) =>
     error instanceof CallRefused && error.reason === reason;
   /** The call of a request as the tracker tells it. */
@@ -210,10 +216,10 @@ describe('click-to-call', () => {
     }
     assert.equal(asked.length, 1);
     // While the call lasts there is no second one, however long it is.
-    clickToCall.onChange(callOf(first!.value.requestId, { answeredAt: clock.now(), result: 'answered' }));
+    book.tell(callOf(first!.value.requestId, { answeredAt: clock.now(), result: 'answered' }));
     clock.advance(3_600_000);
     await assert.rejects(clickToCall.start(click), refusal('duplicate'));
-    clickToCall.onChange(callOf(first!.value.requestId, { answeredAt: clock.now() }, { endedAt: clock.now() }));
+    book.tell(callOf(first!.value.requestId, { answeredAt: clock.now() }, { endedAt: clock.now() }));
     await clickToCall.start(click);
     assert.equal(asked.length, 2);
   });
@@ -223,7 +229,7 @@ describe('click-to-call', () => {
     const { requestId } = await clickToCall.start(click);
     await assert.rejects(clickToCall.start({ ...click, number: '+79161110003' }), refusal('employee_busy'));
     await clickToCall.start({ ...click, crmUser: null, extension: '102' });
-    clickToCall.onChange(callOf(requestId, {}));
+    book.tell(callOf(requestId, {}));
     await clickToCall.start({ ...click, number: '+79161110003' });
     assert.equal(asked.length, 3);
   });
@@ -232,7 +238,7 @@ describe('click-to-call', () => {
     const clickToCall = make({ repeatMs: 0, limits: { perMinute: 3, perHour: 5, allPerHour: 7 } });
     const once = async (extension: string, number: string) => {
       const { requestId } = await clickToCall.start({ ...click, crmUser: null, extension, number });
-      clickToCall.onChange(callOf(requestId, away, { endedAt: clock.now() }));
+      book.tell(callOf(requestId, away, { endedAt: clock.now() }));
     };
     const times = async (extension: string, count: number) => {
       for (let index = 0; index < count; index++) await once(extension, `+7916111000${index}`);
@@ -251,20 +257,17 @@ describe('click-to-call', () => {
   it('tells how far a request is, by its call', async () => {
     const clickToCall = make();
     const { requestId } = await clickToCall.start(click);
-    const phase = () => clickToCall.state(requestId)!.phase;
-    assert.equal(phase(), 'queued');
-    clickToCall.onChange(callOf(requestId, away));
-    assert.equal(phase(), 'ringing_employee');
-    clickToCall.onChange(callOf(requestId, {}));
-    assert.equal(phase(), 'ringing_client');
-    // A late report of an earlier moment changes nothing.
-    clickToCall.onChange(callOf(requestId, away));
-    assert.equal(phase(), 'ringing_client');
-    clickToCall.onChange(callOf(requestId, { answeredAt: clock.now(), result: 'answered' }));
-    assert.equal(phase(), 'talking');
-    clickToCall.onChange(callOf(requestId, { answeredAt: clock.now(), result: 'answered' }, { endedAt: clock.now() }));
-    const { reason, call } = clickToCall.state(requestId)!;
-    assert.deepEqual([phase(), reason, call], ['ended', null, { source: 'pbx', linkedId: '1795246371.2' }]);
+    const phase = async () => (await clickToCall.state(requestId))!.phase;
+    assert.equal(await phase(), 'queued');
+    book.tell(callOf(requestId, away));
+    assert.equal(await phase(), 'ringing_employee');
+    book.tell(callOf(requestId, {}));
+    assert.equal(await phase(), 'ringing_client');
+    book.tell(callOf(requestId, { answeredAt: clock.now(), result: 'answered' }));
+    assert.equal(await phase(), 'talking');
+    book.tell(callOf(requestId, { answeredAt: clock.now(), result: 'answered' }, { endedAt: clock.now() }));
+    const { reason, call } = (await clickToCall.state(requestId))!;
+    assert.deepEqual([await phase(), reason, call], ['ended', null, { source: 'pbx', linkedId: '1795246371.2' }]);
   });
 
   it('tells why a request failed', async () => {
@@ -278,8 +281,8 @@ describe('click-to-call', () => {
     for (const [end, reason] of ends) {
       const clickToCall = make();
       const { requestId } = await clickToCall.start(click);
-      clickToCall.onChange(callOf(requestId, end, { endedAt: clock.now() }));
-      const state = clickToCall.state(requestId)!;
+      book.tell(callOf(requestId, end, { endedAt: clock.now() }));
+      const state = (await clickToCall.state(requestId))!;
       assert.deepEqual([state.phase, state.reason], ['failed', reason]);
     }
   });
@@ -288,10 +291,10 @@ describe('click-to-call', () => {
     const clickToCall = make();
     const { requestId } = await clickToCall.start(click);
     clock.advance(44_000);
-    assert.equal(clickToCall.state(requestId)!.phase, 'queued');
+    assert.equal((await clickToCall.state(requestId))!.phase, 'queued');
     clock.advance(2_000);
     assert.deepEqual(
-      [clickToCall.state(requestId)!.phase, clickToCall.state(requestId)!.reason],
+      [(await clickToCall.state(requestId))!.phase, (await clickToCall.state(requestId))!.reason],
       ['failed', 'no_sign'],
     );
     await clickToCall.start(click);
@@ -302,29 +305,29 @@ describe('click-to-call', () => {
     const clickToCall = make();
     const silent = await clickToCall.start(click);
     clock.advance(46_000);
-    assert.equal(clickToCall.state(silent.requestId)!.reason, 'no_sign');
-    clickToCall.onChange(callOf(silent.requestId, talks, { endedAt: clock.now() }));
-    const told = clickToCall.state(silent.requestId)!;
+    assert.equal((await clickToCall.state(silent.requestId))!.reason, 'no_sign');
+    book.tell(callOf(silent.requestId, talks, { endedAt: clock.now() }));
+    const told = (await clickToCall.state(silent.requestId))!;
     assert.deepEqual([told.phase, told.reason, told.call?.source], ['ended', null, 'pbx']);
 
     // The answer to the command got lost, not the command.
     fault = new Retryable('Asterisk did not answer Originate within 5000 ms');
     await assert.rejects(clickToCall.start({ ...click, number: '+79161110003' }), Retryable);
-    const [lost] = clickToCall.list();
+    const [lost] = await clickToCall.list();
     assert.equal(lost!.reason, 'pbx_unreachable');
-    clickToCall.onChange(callOf(lost!.requestId, away));
+    book.tell(callOf(lost!.requestId, away));
     assert.deepEqual(
-      [clickToCall.state(lost!.requestId)!.phase, clickToCall.state(lost!.requestId)!.reason],
+      [(await clickToCall.state(lost!.requestId))!.phase, (await clickToCall.state(lost!.requestId))!.reason],
       ['ringing_employee', null],
     );
-    clickToCall.onChange(callOf(lost!.requestId, talks));
-    assert.equal(clickToCall.state(lost!.requestId)!.phase, 'talking');
+    book.tell(callOf(lost!.requestId, talks));
+    assert.equal((await clickToCall.state(lost!.requestId))!.phase, 'talking');
     // What the phone system itself refused stays refused.
     fault = new Rejected('Permission denied');
     await assert.rejects(clickToCall.start({ ...click, number: '+79161110004' }), CallRefused);
-    const [refused] = clickToCall.list();
-    clickToCall.onChange(callOf(refused!.requestId, talks));
-    assert.equal(clickToCall.state(refused!.requestId)!.reason, 'pbx_refused');
+    const [refused] = await clickToCall.list();
+    book.tell(callOf(refused!.requestId, talks));
+    assert.equal((await clickToCall.state(refused!.requestId))!.reason, 'pbx_refused');
   });
 
   it('says what the phone system said, and when it cannot be reached', async () => {
@@ -343,7 +346,7 @@ describe('click-to-call', () => {
     clock.advance(11_000);
     await clickToCall.start(click);
     assert.deepEqual(
-      clickToCall.list().map(({ phase, reason }) => [phase, reason]),
+      (await clickToCall.list()).map(({ phase, reason }) => [phase, reason]),
       [
         ['queued', null],
         ['failed', 'pbx_unreachable'],
@@ -351,6 +354,13 @@ describe('click-to-call', () => {
       ],
     );
     await assert.rejects(make({}, {}, []).start(click), refusal('no_pbx'));
+  });
+
+  it('rings nobody when it cannot know whether the phone rings already', async () => {
+    const clickToCall = make();
+    book.enter = () => Promise.reject(new Error('the database is away'));
+    await assert.rejects(clickToCall.start(click), Retryable);
+    assert.deepEqual(asked, []);
   });
 
   it('takes another context by employee or line, and what the hook makes of it', async () => {
@@ -384,13 +394,13 @@ describe('click-to-call', () => {
     );
   });
 
-  it('forgets requests an hour after their end', async () => {
+  it('forgets requests after a day', async () => {
     const clickToCall = make();
     const { requestId } = await clickToCall.start(click);
-    clickToCall.onChange(callOf(requestId, away, { endedAt: clock.now() }));
-    clock.advance(3_700_000);
+    book.tell(callOf(requestId, away, { endedAt: clock.now() }));
+    clock.advance(25 * 3_600_000);
     await clickToCall.start(click);
-    assert.equal(clickToCall.state(requestId), null);
-    assert.equal(clickToCall.state('unknown'), null);
+    assert.equal(await clickToCall.state(requestId), null);
+    assert.equal(await clickToCall.state('unknown'), null);
   });
 });

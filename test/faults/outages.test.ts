@@ -73,7 +73,7 @@ describe('outages', function () {
     const storage = storageIn(folder);
     const proxy = await TcpProxy.start(pbx.ami.port);
     closing.push(() => proxy.stop());
-    const service = await start(replayedConfig(pbx, storage, proxy.port));
+    const service = await start(replayedConfig(pbx, storage, { amiPort: proxy.port }));
     const isLost = async () => hasFault(await statusOf(service, folder), 'AMI events');
     await until(async () => !(await isLost()));
     const dice = createDice(3);

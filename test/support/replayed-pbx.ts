@@ -5,7 +5,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseConfig } from '../../src/storage/config.ts';
-import { FakeAmi } from './fake-ami.ts';
+import { amiMessage, FakeAmi, type FakeAction } from './fake-ami.ts';
 import { retell, timeOfTraffic, type RecordedStory } from './recorded-traffic.ts';
 
 interface Line {
@@ -19,6 +19,8 @@ export class ReplayedPbx {
   readonly celFile: string;
   /** All that was played, as it was told. */
   readonly played: RecordedStory[] = [];
+  /** What comes of a click; null: an originate is an unknown command. */
+  onOriginate: ((action: FakeAction) => void) | null = null;
   /** False: nobody hears of anything over AMI for a while, though the connection stands. */
   isHeard = true;
   readonly #lines: Line[] = [];
@@ -33,6 +35,12 @@ export class ReplayedPbx {
       get channels() {
         return pbx === null ? [] : [...pbx.#channels.values()];
       },
+      answer(action) {
+        if (action.get('Action') !== 'Originate' || !pbx?.onOriginate) return undefined;
+        pbx.onOriginate(action);
+        const ActionID = action.get('ActionID');
+        return amiMessage({ Response: 'Success', ActionID, Message: 'Originate successfully queued' });
+      },
     });
     pbx = new ReplayedPbx(ami, celFile);
     return pbx;
@@ -44,10 +52,18 @@ export class ReplayedPbx {
     this.#running = this.#run();
   }
 
-  /** Begins to play a story now, or so long ago that it is over; `serial` as in `retell`. */
-  play(story: RecordedStory, { serial, agoMs = 0 }: { serial: number; agoMs?: number }): RecordedStory {
+  /**
+   * Begins to play a story now, or so long ago that it is over; `serial` as in `retell`. `requestId`: of the click that the
+   * story now comes of.
+   */
+  play(
+    story: RecordedStory,
+    { serial, agoMs = 0, requestId = null }: { serial: number; agoMs?: number; requestId?: string | null },
+  ): RecordedStory {
     const first = Math.min(timeOfTraffic(story.ami[0]!), timeOfTraffic(story.cel[0]!));
-    const told = retell(story, { serial, laterS: Math.ceil((Date.now() - agoMs - first) / 1000) });
+    const retold = retell(story, { serial, laterS: Math.ceil((Date.now() - agoMs - first) / 1000) });
+    const withRequest = (text: string) => text.replace(/(?<=^Value: )request-[a-z-]+/m, requestId ?? '$&');
+    const told = { ...retold, ami: retold.ami.map(withRequest) };
     this.played.push(told);
     const line = (isCel: boolean) => (text: string) => ({ at: timeOfTraffic(text), text, isCel });
     const ami = told.ami.map(line(false));
@@ -136,8 +152,13 @@ export class ReplayedPbx {
   }
 }
 
-/** The settings of a service that follows it. */
-export function replayedConfig(pbx: ReplayedPbx, storage: DatabaseConfig, amiPort = pbx.ami.port): object {
+/** The settings of a service that follows it, and commands it where it is to. */
+export function replayedConfig(
+  pbx: ReplayedPbx,
+  storage: DatabaseConfig,
+  { amiPort = pbx.ami.port, commands = false } = {},
+): object {
+  const user = (username: string) => ({ username, secret: 'secret' });
   return {
     installation: { country: 'RU', timezone: 'UTC' },
     numbering: { extensions: ['_1XX'], trunks: ['provider'] },
@@ -148,7 +169,7 @@ export function replayedConfig(pbx: ReplayedPbx, storage: DatabaseConfig, amiPor
       {
         name: 'pbx',
         kind: 'asterisk',
-        ami: { port: amiPort, events: { username: 'events', secret: 'secret' } },
+        ami: { port: amiPort, events: user('events'), ...(commands && { control: user('control') }) },
         cel: { file: pbx.celFile },
       },
     ],

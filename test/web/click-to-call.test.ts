@@ -30,8 +30,8 @@ describe('POST /api/v1/click-to-call', () => {
         if (fault !== null) throw fault;
         return state;
       },
-      state: (requestId: string) => (requestId === 'r1' ? { ...state, phase: 'talking' as const } : null),
-      list: () => [state],
+      state: async (requestId: string) => (requestId === 'r1' ? { ...state, phase: 'talking' as const } : null),
+      list: async () => [state],
     };
     house = await openHouse({ parts: { clickToCall } });
   });
@@ -68,7 +68,7 @@ describe('POST /api/v1/click-to-call', () => {
     assert.equal((await house.request('/api/v1/click-to-call')).status, 200);
   });
 
-  it('tells what became of a request that only the ledger knows: of before a restart, or of another node', async () => {
+  it('tells what became of a request that only the ledger knows', async () => {
     const [talked] = answeredCall.conversations;
     const conversation = { ...talked!, requestId: 'r0' };
     const call = { ...answeredCall, direction: 'outbound' as const, conversations: [conversation] };

@@ -159,8 +159,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     },
     clickToCall: {
       start: () => Promise.reject(new CallRefused('no_pbx', 'No phone system.')),
-      state: () => null,
-      list: () => [],
+      state: async () => null,
+      list: async () => [],
     },
     toClientNumber: (raw) =>
       raw.replaceAll(/[^\d+]/g, '') === '' ? null : raw.replaceAll(/[^\d+]/g, '').replace(/^8(?=\d{10}$)/, '+7'),

@@ -46,8 +46,8 @@ describe('click-to-call from an amoCRM or Kommo account', () => {
         if (fault !== null) throw fault;
         return state;
       },
-      state: () => null,
-      list: () => [],
+      state: async () => null,
+      list: async () => [],
     };
     const deaf = { ...widget, name: 'deaf', clientSecret: null, stock: null };
     house = await openHouse({

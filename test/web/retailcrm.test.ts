@@ -25,8 +25,8 @@ describe('what a retailCRM asks of us', () => {
         const known = { requestId: 'r1', employeeId: 'anna', extension: '101', reason: null, call: null };
         return { ...known, phase, requester, number, clientName, requestedAt: at, changedAt: at };
       },
-      state: () => null,
-      list: () => [],
+      state: async () => null,
+      list: async () => [],
     };
     const changeUserStatus: RetailcrmDoor['changeUserStatus'] = async (change) => void changes.push(change);
     house = await openHouse({ parts: { clickToCall, retailcrms: [{ name: 'shop', clientToken, changeUserStatus }] } });

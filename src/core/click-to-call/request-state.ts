@@ -21,9 +21,6 @@ export interface RequestProgress {
 const order: readonly RequestPhase[] = ['queued', 'ringing_employee', 'ringing_client', 'talking', 'ended', 'failed'];
 
 export const isOver = (phase: RequestPhase): boolean => phase === 'ended' || phase === 'failed';
-/** Nobody said that it failed: the PBX was only not heard of, and may yet tell of the call. */
-export const isPresumed = (reason: FailureReason | null): boolean =>
-  reason === 'pbx_unreachable' || reason === 'no_sign';
 /** Progress goes one way, whatever the order in which sources tell of it. */
 export const isFurther = (phase: RequestPhase, than: RequestPhase): boolean =>
   order.indexOf(phase) > order.indexOf(than);

@@ -83,11 +83,18 @@ export class AsteriskSource implements PbxSource {
     }
   }
 
+  open(): void {
+    this.control?.start();
+  }
+
+  async close(): Promise<void> {
+    await this.control?.stop();
+  }
+
   /** Resolves at once: the PBX may be down, its files may not exist yet. */
   async start(sink: PbxEventSink): Promise<void> {
     const { ami, cel, cdr } = this.#config;
     const { clock, log } = this.#parts;
-    this.control?.start();
     let backlog: Promise<void> | null = null;
     if (cel !== null) {
       this.#cel = new CelReader(readerSettings(cel), this.#readerParts(sink, cel.timeZone));
@@ -130,12 +137,15 @@ export class AsteriskSource implements PbxSource {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#events?.stop(), this.#cel?.stop(), this.#cdr?.stop(), this.control?.stop()]);
+    const following = [this.#events, this.#cel, this.#cdr];
+    [this.#events, this.#cel, this.#cdr] = [null, null, null];
+    await Promise.all(following.map((part) => part?.stop()));
   }
 
   status(): readonly PartStatus[] {
+    const { ami, cel, cdr } = this.#config;
     const parts = [this.#events, this.control, this.#cel, this.#cdr].flatMap((part) => part?.status() ?? []);
-    if (this.#config.ami !== null && this.#cel === null && this.#cdr === null)
+    if (ami !== null && cel === null && cdr === null)
       parts.push({
         part: `${this.name}: catching up`,
         health: 'warning',
@@ -146,7 +156,7 @@ export class AsteriskSource implements PbxSource {
   }
 
   commandedSince(): Date | null {
-    return this.control?.connectedSince ?? null;
+    return this.#events === null ? null : (this.control?.connectedSince ?? null);
   }
 
   deviceState(extension: string): DeviceState {

@@ -38,16 +38,16 @@ export function addClickToCallRoutes(api: FastifyInstance, { parts }: Door): voi
     }
   });
 
-  api.get('/click-to-call', async () => ({ items: clickToCall.list().slice(0, 200) }));
+  api.get('/click-to-call', async () => ({ items: await clickToCall.list() }));
 
   api.get('/click-to-call/:requestId', async (request) => {
     const { requestId } = parseInput(identity, request.params);
-    const state = clickToCall.state(requestId) ?? (await findInLedger(requestId));
+    const state = (await clickToCall.state(requestId)) ?? (await findInLedger(requestId));
     if (state === null) throw notFound('request (of the last day)');
     return state;
   });
 
-  /** Of before the service started, of another node, or forgotten: what the call says. */
+  /** Of one that is in the book no more: what the call says. */
   async function findInLedger(requestId: string): Promise<RequestState | null> {
     const from = new Date(clock.now().getTime() - dayMs);
     const [found] = (await ledger.listConversations({ ...first, requestId, from })).items;

@@ -72,6 +72,8 @@ describe('an Asterisk as a source of calls', () => {
       timeZone: 'Europe/Moscow',
     });
     const sink = new RecordingSink();
+    source.open();
+    closing.push(() => source.close());
     await source.start(sink);
     closing.push(() => source.stop());
     return { source, sink };
@@ -264,6 +266,36 @@ describe('an Asterisk as a source of calls', () => {
     assert.equal(fake.actions.filter((action) => action.get('Action') === 'Originate').length, 1);
     await fake.stop();
     await until(() => source.deviceState('101') === 'unknown');
+  });
+
+  it('places calls on a node that does not follow it, before, between and after following', async () => {
+    const originated: string[] = [];
+    const fake = await serve({
+      answer(action) {
+        if (action.get('Action') !== 'Originate') return undefined;
+        originated.push(action.get('Exten'));
+        return amiMessage({ Response: 'Success', ActionID: action.get('ActionID') });
+      },
+    });
+    const { source, sink } = await follow({
+      ami: { port: fake.port, events: user('events'), control: user('control') },
+      cel: { file: join(folder, 'cel.csv') },
+    });
+    const place = (clientNumber: string) =>
+      source.originate!({ requestId: 'r1', extension: '101', clientNumber, clientName: null, timeoutMs: 5_000 });
+    const partsOf = () => source.status().map(({ part }) => part);
+    for (const number of ['79161110002', '79161110003']) {
+      await until(() => source.commandedSince() !== null);
+      await source.stop();
+      await place(number);
+      assert.deepEqual(partsOf(), ['office: AMI control'], 'nothing that does not run here is shown');
+      assert.equal(source.commandedSince(), null, 'who is away is told by the node that follows');
+      await source.start(sink);
+    }
+    await place('79161110004');
+    assert.deepEqual(originated, ['79161110002', '79161110003', '79161110004']);
+    await source.close();
+    await assert.rejects(place('79161110005'), /no connection/);
   });
 });
 

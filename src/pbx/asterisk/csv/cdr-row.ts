@@ -215,12 +215,17 @@ export function translateCdr(source: string, record: CdrRecord, events: PbxEvent
   events.push({ ...a, type: 'hung-up', at: endedAt, cause: null, dialStatus });
 }
 
-/** `"Ivan ""Vanya""" <79161110002>` → its two parts; also without quotes and with a number only. */
+/**
+ * `"Ivan ""Vanya""" <79161110002>` → its two parts; also without quotes and with a number only. Asterisk keeps 79 bytes of
+ * both together: of a long name the end is lost, within a character too, and what is left of the number is none.
+ */
 function splitCallerId(callerId: string): { name: string; number: string } {
-  const open = callerId.lastIndexOf('<');
-  if (open < 0)
-    return /^[+*#\d]+$/.test(callerId) ? { name: '', number: callerId } : { name: unquote(callerId), number: '' };
-  return { name: unquote(callerId.slice(0, open)), number: callerId.slice(open + 1).replace(/>\s*$/, '') };
+  const whole = /^(.*)<([^<>]*)>\s*$/.exec(callerId);
+  if (whole !== null) return { name: unquote(whole[1]!), number: whole[2]! };
+  if (/^[+*#\d]+$/.test(callerId)) return { name: '', number: callerId };
+  if (!callerId.startsWith('"')) return { name: callerId.trim(), number: '' };
+  const name = callerId.slice(1).replace(/"\s*(?:<[^"]*)?$|\ufffd+$/, '');
+  return { name, number: '' };
 }
 function unquote(text: string): string {
   const plain = text.trim();

@@ -107,6 +107,7 @@ export class CsvFramer {
 function readLine(bytes: Buffer, start: number, lineEnd: number, isForced: boolean): string[] | null {
   const end = lineEnd > start && bytes[lineEnd - 1] === 0x0d ? lineEnd - 1 : lineEnd;
   if (end === start) return [];
-  const text = bytes.toString('utf8', start, end);
+  // A power cut leaves zeros where a row was not written yet; the next row stands behind them, and no database takes them.
+  const text = bytes.toString('utf8', start, end).replaceAll('\0', '');
   return splitCsvRecord(text) ?? (isForced ? text.split(',') : null);
 }

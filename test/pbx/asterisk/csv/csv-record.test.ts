@@ -57,6 +57,15 @@ describe('CSV records', () => {
     assert.deepEqual(names, ['1', '2', '3']);
   });
 
+  it('stand whole behind the zeros that a power cut leaves, also within a torn row', () => {
+    const row = (name: string) => `"${name}",${Array.from({ length: 15 }, () => '"x"').join(',')}\n`;
+    const zeros = '\0'.repeat(4096);
+    assert.deepEqual(
+      frame(row('1') + zeros + row('2') + `"torn","x${zeros}\n` + row('3')).map(({ fields }) => fields[0]),
+      ['1', '2', '3'],
+    );
+  });
+
   it('never wait for a closing quote beyond the limit', () => {
     const records = frame('"open\n' + 'line\n'.repeat(100), [], { maxRecordBytes: 100 });
     assert.ok(records.length > 2);

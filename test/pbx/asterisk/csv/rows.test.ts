@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import type { PbxEvent } from '../../../../src/core/pbx-event.ts';
 import { CdrLayout, stockCdrColumnsOf, translateCdr } from '../../../../src/pbx/asterisk/csv/cdr-row.ts';
 import {
@@ -8,7 +9,7 @@ import {
   sampleCelColumns,
   translateCel,
 } from '../../../../src/pbx/asterisk/csv/cel-row.ts';
-import { splitCsvRecord } from '../../../../src/pbx/asterisk/csv/csv-record.ts';
+import { CsvFramer, splitCsvRecord, type CsvRecord } from '../../../../src/pbx/asterisk/csv/csv-record.ts';
 import { LocalTime } from '../../../../src/pbx/asterisk/csv/local-time.ts';
 
 const utc = () => new LocalTime('UTC');
@@ -276,6 +277,30 @@ describe('CDR rows', () => {
     ]);
   });
 
+  it('have the names and numbers that Asterisk cut, less no more than the character in which it cut', () => {
+    // Recorded from Asterisk 22: five callers with names of 80, 77, 80, 67 and 120 bytes.
+    const records: CsvRecord[] = [];
+    const file = new URL('long-names.cdr.csv', import.meta.url);
+    new CsvFramer().push(readFileSync(file), records);
+    const callers = records.map(({ fields }) => {
+      const events: PbxEvent[] = [];
+      translateCdr('pbx', new CdrLayout(null, utc()).read(fields)!, events);
+      const [started] = events;
+      assert.equal(started!.type, 'started');
+      return started as Extract<PbxEvent, { type: 'started' }>;
+    });
+    assert.deepEqual(
+      callers.map(({ callerName }) => callerName),
+      ['😀'.repeat(19), `a${'😀'.repeat(19)}`, `${'я\u0301'.repeat(19)}я`, `a${'漢字'.repeat(10)}яяя`, 'ё'.repeat(39)],
+    );
+    assert.deepEqual([...new Set(callers.map(({ callerNumber }) => callerNumber))], ['79161110002']);
+    // A row whose own number is lost: rather none than the first half of another.
+    const [, , , cut] = records;
+    const withoutNumber = cut!.fields.with(1, '');
+    const events: PbxEvent[] = [];
+    translateCdr('pbx', new CdrLayout(null, utc()).read(withoutNumber)!, events);
+    assert.equal((events[0] as (typeof callers)[number]).callerNumber, '');
+  });
   it('tell of attempts by their disposition', () => {
     for (const [disposition, status] of Object.entries({
       'NO ANSWER': 'NOANSWER',
