@@ -2,7 +2,7 @@ import { Fragment } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { ListedCall } from '../../routes/calls.ts';
 import { queryText, type Query } from '../api.ts';
-import { dayOf, showDay, showDuration, showTime, startOfDay } from '../format.ts';
+import { dayOf, showDay, showDuration, showTime } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { CallDetail } from '../parts/calls/call-detail.tsx';
@@ -10,6 +10,7 @@ import { Client } from '../parts/calls/client.tsx';
 import { FilterBar, Choice, TextField, useFilters, type Filters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
+import { PeriodFields } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
 import { useCrms } from '../parts/deliveries/crms.ts';
 import { loadStaff, showExtension } from '../parts/people/staff.ts';
@@ -35,8 +36,8 @@ const reasons = ['internal', 'consultation', 'rang_elsewhere', 'hook'] as const;
 function toQuery(filters: Filters): Query {
   const { from, to, number, name, extension, did, queue, direction, result, registered, reason, crm, state } = filters;
   return {
-    from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
-    to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
+    from,
+    to,
     number,
     name,
     extension,
@@ -79,8 +80,7 @@ export function Ledger() {
         </a>
       </ScreenHead>
       <FilterBar isDense>
-        <TextField label={t('filter.from')} type="date" {...field('from')} />
-        <TextField label={t('filter.to')} type="date" {...field('to')} />
+        <PeriodFields period={filters} set={(change) => set({ ...leave, ...change })} />
         <TextField label={t('filter.number')} {...field('number')} placeholder={t('filter.lastDigits')} />
         <TextField label={t('filter.name')} {...field('name')} />
         <TextField label={t('filter.extension')} width="narrow" {...field('extension')} />

@@ -22,8 +22,8 @@ const refreshMs = 15_000;
 export function Missed() {
   const { filters, set } = useFilters('missed');
   const period = periodOf(filters, 7);
-  const loaded = useLoaded(JSON.stringify(period.query), (signal) =>
-    ask<{ items: readonly MissedRow[] }>('missed', { query: period.query, signal }),
+  const loaded = useLoaded(JSON.stringify(period), (signal) =>
+    ask<{ items: readonly MissedRow[] }>('missed', { query: { ...period }, signal }),
   );
   useEffect(() => {
     const timer = setInterval(loaded.reload, refreshMs);
