@@ -1,15 +1,20 @@
 import { signal } from '@preact/signals';
 import { language, type Language } from '../preferences.ts';
 import en from './en.json';
+import settingsEn from './settings.en.json';
 
 export type Key = keyof typeof en;
 type Dictionary = Readonly<Record<string, string>>;
 
-const dictionary = signal<Dictionary>(en);
+const english: Dictionary = { ...en, ...settingsEn };
+const dictionary = signal<Dictionary>(english);
 
 const loaders: Readonly<Record<Language, () => Promise<Dictionary>>> = {
-  en: async () => en,
-  ru: async () => (await import('./ru.json')).default,
+  en: async () => english,
+  ru: async () => {
+    const [words, settings] = await Promise.all([import('./ru.json'), import('./settings.ru.json')]);
+    return { ...words.default, ...settings.default };
+  },
 };
 
 /** Loads the language's words before the page shows them. */
@@ -36,4 +41,15 @@ export function tCount(key: string, count: number): string {
   const text =
     dictionary.value[`${key}.${form}`] ?? dictionary.value[`${key}.other`] ?? (en as Dictionary)[`${key}.other`] ?? key;
   return text.replace('{count}', new Intl.NumberFormat(language.value).format(count));
+}
+
+/**
+ * What a setting is for, in the chosen language; null where no dictionary says it. `place` is its path without places in lists.
+ * One CRM's own rules mean what those of the section `registration` mean.
+ */
+export function settingText(place: string): string | null {
+  const key = `setting.${place}`;
+  return (
+    dictionary.value[key] ?? dictionary.value[key.replace('setting.crm.registration.', 'setting.registration.')] ?? null
+  );
 }
