@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { dayOf } from '../format.ts';
 import { t } from '../i18n/words.ts';
 import { recalled, remember } from '../preferences.ts';
@@ -88,13 +88,16 @@ export function TextField({
   width,
   placeholder,
   isLabelHidden = false,
+  hint = null,
 }: FieldProps & {
   readonly type?: 'text' | 'date' | 'time' | 'datetime-local';
   readonly isLabelHidden?: boolean;
+  readonly hint?: string | null;
   readonly width?: 'narrow' | 'wide';
   readonly placeholder?: string;
 }) {
   const input = useRef<HTMLInputElement>(null);
+  const hintId = useId();
   // Only where it changed: a list that comes in meanwhile must not take what is being typed.
   useLayoutEffect(() => {
     input.current!.value = value;
@@ -108,8 +111,14 @@ export function TextField({
         placeholder={placeholder}
         maxLength={100}
         autocomplete="off"
+        aria-describedby={hint === null ? undefined : hintId}
         onChange={(event) => onChange(event.currentTarget.value.trim())}
       />
+      {hint !== null && (
+        <small id={hintId} class="quiet">
+          {hint}
+        </small>
+      )}
     </label>
   );
 }

@@ -46,17 +46,17 @@ export function Completeness() {
                 {items.length === 0 ? (
                   <Empty>{t('completeness.none')}</Empty>
                 ) : (
-                  <table class="cards">
+                  <table class="cards tight">
                     <thead>
                       <tr>
                         <th>{t('column.day')}</th>
                         <th>{t('filter.crm')}</th>
+                        <th>{t('completeness.state')}</th>
                         {figures.map((figure) => (
                           <th key={figure} class="right">
                             {t(`completeness.${figure}`)}
                           </th>
                         ))}
-                        <th>{t('completeness.state')}</th>
                         <ActionsHead />
                       </tr>
                     </thead>
@@ -69,6 +69,15 @@ export function Completeness() {
                           <tr key={key} class={isOpen ? 'line open' : 'line'}>
                             <td class="number">{showDay(Date.parse(line.day) + dayMs / 2)}</td>
                             <td class="end">{line.crm}</td>
+                            <td>
+                              {lacking > 0 ? (
+                                <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
+                              ) : line.pending > 0 ? (
+                                <span class="badge warn">{t('completeness.underWay')}</span>
+                              ) : (
+                                <span class="badge good">{t('completeness.whole')}</span>
+                              )}
+                            </td>
                             {figures.map((figure) => (
                               <td key={figure} class="right number off">
                                 {figure === 'rejected' && line.rejected > 0 ? (
@@ -82,15 +91,6 @@ export function Completeness() {
                                 )}
                               </td>
                             ))}
-                            <td>
-                              {lacking > 0 ? (
-                                <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
-                              ) : line.pending > 0 ? (
-                                <span class="badge warn">{t('completeness.underWay')}</span>
-                              ) : (
-                                <span class="badge good">{t('completeness.whole')}</span>
-                              )}
-                            </td>
                             <td class="right end">
                               {lacking + line.skipped > 0 && (
                                 <button

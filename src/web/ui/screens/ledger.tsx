@@ -153,7 +153,9 @@ export function Ledger() {
                   </th>
                   <th>{t('column.time')}</th>
                   <th>{t('column.client')}</th>
-                  <th>{t('column.direction')}</th>
+                  <th class="way">
+                    <span class="word">{t('column.direction')}</span>
+                  </th>
                   <th>{t('column.employee')}</th>
                   <th>{t('column.result')}</th>
                   <th class="right">{t('column.waiting')}</th>
@@ -227,14 +229,16 @@ function Row({
         <Client number={call.client} callerName={call.clientName} contact={call.contact} />
       </td>
       <td class="off">
-        <span class="way" title={call.did ?? ''}>
+        <span class="way" title={[tWord('direction', call.direction), call.did].filter(Boolean).join(' · ')}>
           <Icon name={wayIcons[call.direction]} />
-          {tWord('direction', call.direction)}
+          <span class="word">{tWord('direction', call.direction)}</span>
         </span>
       </td>
       <td>
         {names.slice(0, 2).map((extension) => (
-          <div key={extension}>{showExtension(extension)}</div>
+          <div key={extension} class="number">
+            {showExtension(extension)}
+          </div>
         ))}
         {names.length > 2 && <div class="quiet small">{t('calls.andMore', { count: names.length - 2 })}</div>}
         {names.length === 0 && <span class="quiet">{t(call.isIvr ? 'calls.nobodyRang' : 'extension.none')}</span>}

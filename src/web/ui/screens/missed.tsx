@@ -49,18 +49,20 @@ export function Missed() {
   };
   return (
     <>
-      <ScreenHead title={t('screen.missed')} about={t('missed.about')} />
-      <FilterBar>
-        <PeriodFields period={period} set={set} />
+      <ScreenHead title={t('screen.missed')} about={t('missed.about')}>
         <TextField
           label={t('missed.extension')}
           width="narrow"
           value={extension}
+          hint={extension === '' ? t('missed.needExtension') : null}
           onChange={(value) => {
             remember('extension', value);
             setExtension(value);
           }}
         />
+      </ScreenHead>
+      <FilterBar>
+        <PeriodFields period={period} set={set} />
       </FilterBar>
       <Await loaded={loaded}>
         {({ items }) => (
