@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { language, type Language } from '../preferences.ts';
 import en from './en.json';
+import { createSpoken, type Spoken } from './spoken.ts';
 import settingsEn from './settings.en.json';
 
 export type Key = keyof typeof en;
@@ -9,17 +10,30 @@ type Dictionary = Readonly<Record<string, string>>;
 const english: Dictionary = { ...en, ...settingsEn };
 const dictionary = signal<Dictionary>(english);
 
-const loaders: Readonly<Record<Language, () => Promise<Dictionary>>> = {
-  en: async () => english,
+/** Sentences that the server says; as they came until a language has its own. */
+const spoken = signal<Spoken>((text) => text);
+
+interface Words {
+  readonly dictionary: Dictionary;
+  readonly spoken: Spoken;
+}
+const loaders: Readonly<Record<Language, () => Promise<Words>>> = {
+  en: async () => ({ dictionary: english, spoken: (text) => text }),
   ru: async () => {
-    const [words, settings] = await Promise.all([import('./ru.json'), import('./settings.ru.json')]);
-    return { ...words.default, ...settings.default };
+    const [words, settings, findings] = await Promise.all([
+      import('./ru.json'),
+      import('./settings.ru.json'),
+      import('./findings.ru.json'),
+    ]);
+    return { dictionary: { ...words.default, ...settings.default }, spoken: createSpoken(findings.default) };
   },
 };
 
 /** Loads the language's words before the page shows them. */
 export async function useLanguage(chosen: Language): Promise<void> {
-  dictionary.value = await loaders[chosen]();
+  const words = await loaders[chosen]();
+  dictionary.value = words.dictionary;
+  spoken.value = words.spoken;
   language.value = chosen;
 }
 
@@ -53,3 +67,6 @@ export function settingText(place: string): string | null {
     dictionary.value[key] ?? dictionary.value[key.replace('setting.crm.registration.', 'setting.registration.')] ?? null
   );
 }
+
+/** What the doctor and the parts of the service say, in the chosen language; what has no translation stays English. */
+export const say = (text: string): string => spoken.value(text);

@@ -1,7 +1,7 @@
 import type { PartStatus } from '../../../core/ports.ts';
 import type { Examination } from '../../ports.ts';
 import { ask } from '../api.ts';
-import { t } from '../i18n/words.ts';
+import { say, t } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Findings } from '../parts/findings.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -35,7 +35,7 @@ export function HealthScreen() {
                   <li key={index}>
                     <Badge kind="health" word={health} />
                     <div class="words">
-                      <strong>{part}</strong> <span class="quiet">{firstLine(message)}</span>
+                      <strong>{say(part)}</strong> <span class="quiet">{say(firstLine(message))}</span>
                       <Trace text={message} />
                     </div>
                   </li>
