@@ -46,7 +46,7 @@ describe('what the server says', () => {
     );
     assert.equal(
       say('Asterisk cannot be asked: no AMI control user is configured'),
-      'Asterisk не спросить: не указан пользователь AMI для управления (ami.control)',
+      'Опросить Asterisk не удалось: не указан пользователь AMI для управления (ami.control)',
     );
     assert.equal(
       say('north office: AMI user ringledger (events)'),

@@ -294,6 +294,35 @@ describe('the web interface in a browser', function () {
     assert.deepEqual(faults, []);
   });
 
+  it('cuts no table off on a small desk, in the longer language', async () => {
+    await page.setViewportSize({ width: 1024, height: 768 });
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
+    const cut: string[] = [];
+    for (const screen of screens) {
+      await open(screen);
+      await page.getByText('Загрузка').first().waitFor({ state: 'hidden' });
+      // What scrolls by itself shows so; a sheet that is wider than its place hides its last columns.
+      const tables = await page
+        .locator('.sheet table:not(.scroll table)')
+        .evaluateAll((all) => all.map((table) => table.scrollWidth - table.closest('.sheet')!.clientWidth));
+      if (tables.some((more) => more > 0)) cut.push(`${screen}: ${tables.join(', ')}`);
+    }
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'en')`);
+    await page.setViewportSize({ width: 1280, height: 860 });
+    assert.deepEqual(cut, []);
+  });
+
+  it('tells the health of the installation in Russian, with times by the clocks of the installation', async () => {
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
+    await open('health');
+    await page.getByText('На 127.0.0.1:4573 никто не отвечает').waitFor();
+    await page.getByText('база данных').waitFor();
+    const told = await page.locator('.words > .quiet').allTextContents();
+    assert.ok(told.some((text) => text.includes('последний сбой')));
+    for (const text of told) assert.doesNotMatch(text, /\dT\d\d:\d\d/);
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'en')`);
+  });
+
   it('never scrolls sideways on a phone', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     const wide: string[] = [];
