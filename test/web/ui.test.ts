@@ -313,6 +313,7 @@ describe('the web interface in a browser', function () {
   });
 
   it('tells the health of the installation in Russian, with times by the clocks of the installation', async () => {
+    await service.ask('lookup?number=%2B79161110002');
     await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
     await open('health');
     await page.getByText('На 127.0.0.1:4573 никто не отвечает').waitFor();
