@@ -14,7 +14,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 export function isStale() {
   if (!existsSync(page)) return true;
   const builtAt = statSync(page).mtimeMs;
-  const folder = join(root, 'src', 'web', 'ui');
+  // Pages share a few files with the server.
+  const folder = join(root, 'src', 'web');
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).some(
     (name) => statSync(join(folder, name)).mtimeMs > builtAt,
   );

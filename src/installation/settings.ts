@@ -246,7 +246,7 @@ function obstacleOf(path: string, { file, env }: SettingsOrigin): SettingsObstac
 }
 
 /** JSON Schema of the file, its secrets marked `writeOnly`; what the schema does not explain, the example file does. */
-function describeSchema(): object {
+export function describeSchema(): object {
   const words = readExampleWords(readFileSync(shippedFile('ringledger.example.yaml'), 'utf8'));
   const explain = (schema: z.core.JSONSchema.BaseSchema, path: string): void => {
     for (const [key, property] of Object.entries(schema.properties ?? {})) {

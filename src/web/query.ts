@@ -1,6 +1,7 @@
 /** The shapes that several routes share: pages, sorting, dates, lists and truth values in a query string. */
 import { z } from 'zod';
 import type { PageRequest } from '../core/ledger-queries.ts';
+import { endOfLocal, momentOfLocal } from './local-time.ts';
 
 /** `sort=startedAt` ascending, `sort=-startedAt` descending; the first column, descending or not, is the default. */
 export function pageQuery<Column extends string>(
@@ -48,6 +49,24 @@ export const moment = z
 export const bodyMoment = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-11-21T08:00:00Z' })
   .transform((text) => new Date(text));
+
+/**
+ * Where a span of time begins and ends, in a query string or a body: a moment with its offset, or by the clocks of the
+ * installation a day (`2026-11-21`) or a time (`2026-11-21T14:00`). A day at the end is wholly within the span; a time is not.
+ */
+export function spanOf(timeZone: string) {
+  const edge = (read: (text: string, timeZone: string) => Date | null) =>
+    z.string().transform((text, context) => {
+      const local = read(text, timeZone);
+      if (local !== null) return local;
+      const asked = moment.safeParse(text);
+      if (asked.success) return asked.data;
+      const message = 'must be a day such as 2026-11-21, or a time such as 2026-11-21T14:00 or 2026-11-21T08:00:00Z';
+      context.issues.push({ code: 'custom', message, input: text });
+      return z.NEVER;
+    });
+  return { from: edge(momentOfLocal), to: edge(endOfLocal) };
+}
 
 /** `answered,missed` */
 export function listOf<Choice extends string>(choices: readonly [Choice, ...Choice[]]) {

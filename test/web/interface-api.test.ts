@@ -43,6 +43,68 @@ describe('the API behind the interface', function () {
   });
   after(() => service.stop());
 
+  describe('spans of time', () => {
+    interface Listed {
+      readonly items: readonly { readonly linkedId: string; readonly startedAt: string }[];
+    }
+    const clock = new Intl.DateTimeFormat('sv-SE', {
+      timeZone: 'Europe/Moscow',
+      dateStyle: 'short',
+      timeStyle: 'medium',
+    });
+    const wall = (at: string) => clock.format(new Date(at)).replace(' ', 'T');
+    let all: Listed['items'];
+    /** The day before the newest call's, by the installation's clocks. */
+    let day: string;
+    before(async () => {
+      all = (await json<Listed>(service.ask('calls?limit=500'))).items;
+      day = wall(all[60]!.startedAt).slice(0, 10);
+    });
+    const expected = (from: string, to: string) =>
+      all.filter(({ startedAt }) => wall(startedAt) >= from && wall(startedAt) < to).map(({ linkedId }) => linkedId);
+    const listed = async (query: string) =>
+      (await json<Listed>(service.ask(`calls?limit=500&${query}`))).items.map(({ linkedId }) => linkedId);
+
+    it('are read as days and times of the installation, whatever asks for them', async () => {
+      const times = all.filter(({ startedAt }) => wall(startedAt).startsWith(day)).map(({ startedAt }) => startedAt);
+      const [last, first] = [wall(times[2]!).slice(0, 16), wall(times.at(-3)!).slice(0, 16)];
+      const within = expected(first, last);
+      const ofDay = expected(day, `${day}T99`);
+      assert.ok(within.length > 0 && within.length < ofDay.length, 'the samples tell times from days');
+      assert.deepEqual(await listed(`from=${first}&to=${last}`), within);
+      assert.deepEqual(await listed(`from=${day}&to=${day}`), ofDay, 'a link with days means whole days');
+      const moments = `from=${first}:00%2B03:00&to=${last}:00%2B03:00`;
+      assert.deepEqual(await listed(moments), within, 'a moment with its offset is one, as ever');
+
+      const csv = (await (await service.ask(`calls.csv?from=${first}&to=${last}`)).text()).trim().split('\r\n');
+      assert.deepEqual(
+        csv.slice(1).map((line) => line.split(',').at(-1)),
+        within,
+      );
+      const { calls } = await json<{ calls: { calls: number }[] }>(service.ask(`overview?from=${first}&to=${last}`));
+      assert.equal(
+        calls.reduce((sum, line) => sum + line.calls, 0),
+        within.length,
+      );
+      for (const path of ['missed', 'completeness', 'deliveries', 'conversations'])
+        assert.equal((await service.ask(`${path}?from=${first}&to=${last}`)).status, 200, path);
+    });
+
+    it('that cannot be read are refused with the field’s name, also in what sends again', async () => {
+      for (const wrong of ['2026-02-30', '14:00', '2026-11-21T25:00', 'yesterday']) {
+        const answer = await service.ask(`calls?to=${wrong}`);
+        assert.equal(answer.status, 400, wrong);
+        assert.match(
+          await answer.text(),
+          /"field":"to","message":"must be a day such as 2026-11-21, or a time such as/,
+        );
+      }
+      assert.equal((await post('deliveries/resend', { state: ['rejected'], from: 'then' })).status, 400);
+      const future = { state: ['rejected'], from: '2099-01-01', to: '2099-01-01T12:00' };
+      assert.deepEqual(await json(post('deliveries/resend', future)), { resent: 0 });
+    });
+  });
+
   describe('tokens made by people', () => {
     it('open what they may, are told once and never again, and tell when they were used', async () => {
       const answer = await post('api-tokens', { name: 'office screen', access: 'read' });

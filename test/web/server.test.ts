@@ -164,7 +164,7 @@ describe('the web server', () => {
         limit: 'must be at least 1',
         'result.0':
           'must be of answered, missed, no_answer, busy, cancelled, rejected, failed, not_found, voicemail, joined by commas',
-        from: 'must be a time such as 2026-11-21T08:00:00Z',
+        from: 'must be a day such as 2026-11-21, or a time such as 2026-11-21T14:00 or 2026-11-21T08:00:00Z',
         open: 'must be true or false',
         foo: 'is not known here',
       });

@@ -93,4 +93,15 @@ describe('clients, CRMs and people in the browser', function () {
     await row.getByRole('button', { name: 'Unlock' }).click();
     await until(async () => (await row.getByText('Locked until').count()) === 0);
   });
+
+  it('tell in words what was done, in both languages, with the path below', async () => {
+    await open('people');
+    const unlocked = page.locator('tr.line', { hasText: 'unlocked the user no. 2' });
+    await unlocked.getByText('POST /api/v1/web-users/2/unlock').waitFor();
+    await page.locator('tr.line', { hasText: 'revoked the API token no. 1' }).waitFor();
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
+    await open('people');
+    await page.locator('tr.line', { hasText: 'снята блокировка с пользователя № 2' }).waitFor();
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'en')`);
+  });
 });

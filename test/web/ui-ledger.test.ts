@@ -93,6 +93,57 @@ describe('calls in the browser', function () {
     await page.getByRole('button', { name: 'Clear' }).click();
   });
 
+  it('filters by times of a day, keeps them in the address, and gives the same to the export', async () => {
+    const { items } = (await (await service.ask('calls?limit=200')).json()) as { items: { startedAt: string }[] };
+    const clock = new Intl.DateTimeFormat('sv-SE', {
+      timeZone: 'Europe/Moscow',
+      dateStyle: 'short',
+      timeStyle: 'short',
+    });
+    const started = items.map(({ startedAt }) => clock.format(new Date(startedAt)).replace(' ', 'T'));
+    const day = started[60]!.slice(0, 10);
+    const ofDay = started.filter((at) => at.startsWith(day));
+    const [to = '', from = ''] = [ofDay[2], ofDay.at(-3)];
+    const within = started.filter((at) => at >= from && at < to).length;
+    assert.ok(within > 0 && within < ofDay.length);
+
+    await open(`calls?from=${day}&to=${day}`);
+    await until(async () => (await page.locator('tr.line').count()) === ofDay.length);
+    await page.getByLabel('From, time').fill(from.slice(11));
+    await page.getByLabel('To, time').fill(to.slice(11));
+    await until(async () => (await page.locator('tr.line').count()) === within);
+    const address = new URL(page.url()).searchParams;
+    assert.deepEqual([address.get('from'), address.get('to')], [from, to]);
+    const csv = new URL((await page.getByRole('link', { name: 'Export CSV' }).getAttribute('href'))!, service.url);
+    assert.deepEqual([csv.searchParams.get('from'), csv.searchParams.get('to')], [from, to]);
+
+    await page.reload();
+    await until(async () => (await page.locator('tr.line').count()) === within);
+    assert.equal(await page.getByLabel('From, time').inputValue(), from.slice(11));
+    await page.getByLabel('From, time').fill('');
+    await page.waitForURL((url) => url.searchParams.get('from') === day);
+    await page.getByLabel('To', { exact: true }).fill('2026-01-01');
+    await page.getByText('The end lies before the beginning.').waitFor();
+    await page.getByRole('button', { name: 'Yesterday' }).click();
+    await page.waitForURL(
+      (url) => !url.search.includes('T') && url.searchParams.get('from') === url.searchParams.get('to'),
+    );
+    assert.equal(await page.getByRole('button', { name: 'Yesterday' }).getAttribute('aria-pressed'), 'true');
+    await page.getByRole('button', { name: 'Clear' }).click();
+  });
+
+  it('brings a period back on the same day, and on another only the other filters', async () => {
+    await open('calls?result=busy');
+    await page.getByRole('button', { name: 'Today' }).click();
+    await page.waitForURL(/from=/);
+    await open('calls');
+    await page.waitForURL(/from=.*result=busy|result=busy.*from=/);
+    await page.evaluate(`localStorage.setItem('ringledger.filters.calls.day', '2020-01-01')`);
+    await open('calls');
+    await page.waitForURL((url) => url.search === '?result=busy');
+    await page.getByRole('button', { name: 'Clear' }).click();
+  });
+
   it('shows live who waits in which queue, who is responsible, and what CRMs were told last', async () => {
     await open('live');
     const last = page.getByRole('region', { name: 'Last conversations in the CRMs' });

@@ -115,6 +115,8 @@ describe('settings, set-up and dialplan in a browser', function () {
     assert.equal(await content.getByText('installation').count(), 0);
     await page.keyboard.press('Control+z');
     await content.getByText('installation').waitFor();
+    // The server has looked at it again: leaving warns of nothing.
+    await page.locator('.save-bar').waitFor({ state: 'detached' });
   });
 
   it('never shows a secret, and replaces one where it stands', async () => {
@@ -249,6 +251,18 @@ describe('settings, set-up and dialplan in a browser', function () {
     await dialog.getByRole('button', { name: 'Apply' }).click();
     await page.locator('.note.bad').getByText('Nothing was changed').waitFor();
     await page.getByText('No AMI control user is configured').waitFor();
+  });
+
+  it('says in the person’s language what each setting is for, also of what a CRM alone has', async () => {
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
+    await open('settings?section=recordings');
+    await page.getByText('Сколько дней ссылка действует. По умолчанию бессрочно.').waitFor();
+    const texts = await page.locator('.setting-words p, .settings-group > p').allTextContents();
+    assert.ok(texts.length > 15);
+    for (const text of texts) assert.match(text, /[а-яё]{3}/i);
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'en')`);
+    await open('settings?section=recordings');
+    await page.getByText('Days for which a link is good; null: for ever').waitFor();
   });
 
   it('asks again, with the names, before files that were changed by hand are replaced', async () => {

@@ -6,7 +6,7 @@ import { callSortColumns, conversationSortColumns, type Page } from '../../core/
 import type { Delivery } from '../../core/ports.ts';
 import { createCsvLine, csvHead } from '../calls-csv.ts';
 import { notFound, parseInput } from '../fault.ts';
-import { listOf, moment, pageQuery, pageRequest, shortText, truth, typedNumber } from '../query.ts';
+import { listOf, pageQuery, pageRequest, shortText, spanOf, truth, typedNumber } from '../query.ts';
 import type { ConversationStory } from '../../core/call-story.ts';
 import type { Door } from '../door.ts';
 import type { DryWrite, KnownContact } from '../ports.ts';
@@ -32,10 +32,8 @@ const filters = {
   result: listOf(results).optional(),
   client: typedNumber.optional(),
   extension: shortText.optional(),
-  from: moment.optional(),
-  to: moment.optional(),
 };
-const callQuery = z.strictObject({
+const callFilters = {
   ...pageQuery(callSortColumns, 'desc'),
   ...filters,
   /** Words of the client's name or company, as the CRMs know it. */
@@ -50,13 +48,13 @@ const callQuery = z.strictObject({
   reason: shortText.optional(),
   crm: shortText.optional(),
   deliveryState: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),
-});
-const conversationQuery = z.strictObject({
+};
+const conversationFilters = {
   ...pageQuery(conversationSortColumns, 'desc'),
   ...filters,
   registered: truth.optional(),
   requestId: shortText.optional(),
-});
+};
 const callIdentity = z.strictObject({ source: shortText, linkedId: shortText });
 
 /** More rows than this no spreadsheet takes. */
@@ -83,6 +81,11 @@ export interface DryRunAnswer {
 /** The ledger: calls, one call with what became of it, its raw events, and conversations across calls. */
 export function addCallRoutes(api: FastifyInstance, door: Door): void {
   const { ledger, toClientNumber, interface: own } = door.parts;
+  const timeZone = own?.timeZone ?? 'UTC';
+  const { from, to } = spanOf(timeZone);
+  const span = { from: from.optional(), to: to.optional() };
+  const callQuery = z.strictObject({ ...callFilters, ...span });
+  const conversationQuery = z.strictObject({ ...conversationFilters, ...span });
   const withContact = <Shown extends Call>(call: Shown): Shown & ListedCall =>
     own === undefined ? call : { ...call, contact: call.client === null ? null : own.contactOf(call.client) };
   // A number that cannot be read as one is looked for as it was typed, and not found.
@@ -111,7 +114,7 @@ export function addCallRoutes(api: FastifyInstance, door: Door): void {
     const visitor = door.visitorOf(request);
     const query = { ...(request.query as object), limit: '500' };
     const first = await listFor(visitor, query);
-    const toLine = createCsvLine(own?.timeZone ?? 'UTC');
+    const toLine = createCsvLine(timeZone);
     async function* lines(): AsyncGenerator<string> {
       yield csvHead;
       for (let page = first, count = 0; ;) {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { deliverySortColumns } from '../../core/ledger-queries.ts';
 import type { Delivery, DeliveryKind, DeliveryState } from '../../core/ports.ts';
 import { notFound, parseInput, WebFault } from '../fault.ts';
-import { bodyMoment, listOf, moment, pageQuery, pageRequest, shortText } from '../query.ts';
+import { listOf, pageQuery, pageRequest, shortText, spanOf } from '../query.ts';
 import type { Door } from '../door.ts';
 
 export const deliveryStates = [
@@ -15,7 +15,7 @@ export const deliveryStates = [
 ] as const satisfies readonly DeliveryState[];
 const kinds = ['conversation', 'recording'] as const satisfies readonly DeliveryKind[];
 
-const deliveryQuery = z.strictObject({
+const deliveryFilters = {
   ...pageQuery(deliverySortColumns, 'desc'),
   crm: shortText.optional(),
   state: listOf(deliveryStates).optional(),
@@ -23,24 +23,20 @@ const deliveryQuery = z.strictObject({
   source: shortText.optional(),
   linkedId: shortText.optional(),
   uniqueId: shortText.optional(),
-  from: moment.optional(),
-  to: moment.optional(),
-});
+};
 const deliveryIdentity = z.strictObject({ id: shortText });
 const crmIdentity = z.strictObject({ crm: shortText });
 const pauseBody = z.strictObject({ reason: z.string().trim().min(1).max(500).default('paused by a person') });
 
 const rejectBody = z.strictObject({ note: z.string().trim().min(1, 'must say why').max(500) });
-const resendBody = z.strictObject({
+const resendFilters = {
   state: z
     .array(z.enum(['rejected', 'skipped', 'delivered'], 'must be rejected, skipped or delivered'))
     .min(1)
     .max(3),
   crm: shortText.optional(),
   kind: z.enum(kinds, `must be one of ${kinds.join(', ')}`).optional(),
-  from: bodyMoment.optional(),
-  to: bodyMoment.optional(),
-});
+};
 /** More at once would keep the database from calls; the rest comes with the next time. */
 export const resendLimit = 10_000;
 
@@ -52,6 +48,10 @@ export function showDelivery({ fence: _fence, ...shown }: Delivery): Omit<Delive
 /** What is owed to the CRMs: looking, sending again, pausing and resuming a CRM. */
 export function addDeliveryRoutes(api: FastifyInstance, { parts, visitorOf }: Door): void {
   const { ledger, deliveries, crms, clock } = parts;
+  const { from, to } = spanOf(parts.interface?.timeZone ?? 'UTC');
+  const span = { from: from.optional(), to: to.optional() };
+  const deliveryQuery = z.strictObject({ ...deliveryFilters, ...span });
+  const resendBody = z.strictObject({ ...resendFilters, ...span });
 
   api.get('/deliveries', async (request) => {
     const { sort, limit, after, state, ...rest } = parseInput(deliveryQuery, request.query);

@@ -9,39 +9,31 @@ import { notFound, parseInput, WebFault } from '../fault.ts';
 import type { CrmAccounts, InterfaceParts, KnownContact } from '../ports.ts';
 import type { Visitor } from '../visitor.ts';
 import { collectStatus } from './status.ts';
-import { bodyMoment, listOf, moment, pageQuery, pageRequest } from '../query.ts';
+import { listOf, pageQuery, pageRequest, spanOf } from '../query.ts';
 import { resendLimit } from './deliveries.ts';
 
 const longestMs = 400 * 86_400_000;
-const period = { from: moment, to: moment };
-const periodQuery = z.strictObject(period);
 const callBack = z.strictObject({
   number: z.string().min(1).max(64),
   extension: z.string().regex(/^[0-9*#]{1,15}$/, 'is not an extension'),
 });
 const takeBody = z.strictObject({ client: z.string().min(1).max(64), isTaken: z.boolean() });
-const completenessQuery = z.strictObject({
-  ...period,
-  /** Minutes that local time is ahead of UTC: where a day begins. */
-  offset: z.coerce.number().int().min(-840).max(840).default(0),
-});
+/** Minutes that local time is ahead of UTC: where a day begins. */
+const dayOffset = z.coerce.number().int().min(-840).max(840).default(0);
 
-const lackingQuery = z.strictObject({
+const lackingFilters = {
   ...pageQuery(lackingSortColumns, 'desc'),
-  ...period,
   crm: z.string().min(1).max(200),
   state: listOf(lackingStates).default(['missing', 'rejected']),
-});
+};
 const repairable = ['missing', 'rejected', 'skipped'] as const;
-const repairBody = z.strictObject({
-  from: bodyMoment,
-  to: bodyMoment,
+const repairFilters = {
   crm: z.string().min(1).max(200),
   state: z
     .array(z.enum(repairable, `must be of ${repairable.join(', ')}`))
     .min(1)
     .max(3),
-});
+};
 /** Extensions that calls named within this are in use. */
 const seenMs = 30 * 86_400_000;
 
@@ -62,11 +54,16 @@ export type MissedRow = MissedClient & { readonly contact: KnownContact | null }
 /** Figures and lists over a period, and the looks at the installation that take a while. */
 export function addReportRoutes(api: FastifyInstance, door: Door, own: InterfaceParts): void {
   const { reports, contactOf } = own;
+  const span = spanOf(own.timeZone);
+  const periodQuery = z.strictObject(span);
+  const completenessQuery = z.strictObject({ ...span, offset: dayOffset });
+  const lackingQuery = z.strictObject({ ...lackingFilters, ...span });
+  const repairBody = z.strictObject({ ...repairFilters, ...span });
 
   api.get('/missed', async (request) => {
-    const span = within(parseInput(periodQuery, request.query));
+    const period = within(parseInput(periodQuery, request.query));
     const { extensions } = door.visitorOf(request);
-    const items = await reports.missedClients({ ...span, extensions, limit: 500 });
+    const items = await reports.missedClients({ ...period, extensions, limit: 500 });
     return { items: items.map((item): MissedRow => ({ ...item, contact: contactOf(item.client) })) };
   });
 
@@ -110,8 +107,8 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
   });
 
   api.get('/overview', async (request) => {
-    const span = within(parseInput(periodQuery, request.query));
-    return reports.overview({ ...span, extensions: door.visitorOf(request).extensions });
+    const period = within(parseInput(periodQuery, request.query));
+    return reports.overview({ ...period, extensions: door.visitorOf(request).extensions });
   });
 
   api.get('/completeness', async (request) => {

@@ -1,3 +1,4 @@
+import { offsetMinutes as offsetIn } from '../local-time.ts';
 import { language } from './preferences.ts';
 import { session } from './session.ts';
 
@@ -38,34 +39,12 @@ export function dayOf(at: Moment): string {
   return `${parts.year}-${parts.month}-${parts.day}`;
 }
 
-/** How many minutes the zone is ahead of UTC at a moment. */
-export function offsetMinutes(at: Date): number {
-  const parts = Object.fromEntries(
-    new Intl.DateTimeFormat('en-CA', {
-      timeZone: zone(),
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: '2-digit',
-      day: '2-digit',
-      hour: '2-digit',
-      minute: '2-digit',
-    })
-      .formatToParts(at)
-      .map(({ type, value }) => [type, Number(value)]),
-  ) as Record<string, number>;
-  const local = Date.UTC(parts.year!, parts.month! - 1, parts.day!, parts.hour!, parts.minute!);
-  return Math.round((local - Math.floor(at.getTime() / 60_000) * 60_000) / 60_000);
-}
+/** `14:05` of a moment in the installation's zone, in every language: what a time field holds. */
+export const timeOf = (at: Moment) =>
+  new Intl.DateTimeFormat('en-GB', { timeZone: zone(), hour: '2-digit', minute: '2-digit' }).format(new Date(at));
 
-/** The moment a day of the installation's calendar begins, `addDays` later; null for what is no day. */
-export function startOfDay(day: string, addDays = 0): Date | null {
-  const utc = Date.parse(`${day}T00:00:00Z`);
-  if (Number.isNaN(utc)) return null;
-  const midnight = utc + addDays * 86_400_000;
-  const guess = new Date(midnight - offsetMinutes(new Date(midnight)) * 60_000);
-  // Once more with the offset that holds there: the zone may change its clocks in between.
-  return new Date(midnight - offsetMinutes(guess) * 60_000);
-}
+/** How many minutes the zone is ahead of UTC at a moment. */
+export const offsetMinutes = (at: Date) => offsetIn(at, zone());
 
 /** `0:07`, `12:30`, `1:02:03`. */
 export function showDuration(seconds: number): string {

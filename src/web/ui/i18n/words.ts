@@ -1,20 +1,39 @@
 import { signal } from '@preact/signals';
 import { language, type Language } from '../preferences.ts';
 import en from './en.json';
+import { createSpoken, type Spoken } from './spoken.ts';
+import settingsEn from './settings.en.json';
 
 export type Key = keyof typeof en;
 type Dictionary = Readonly<Record<string, string>>;
 
-const dictionary = signal<Dictionary>(en);
+const english: Dictionary = { ...en, ...settingsEn };
+const dictionary = signal<Dictionary>(english);
 
-const loaders: Readonly<Record<Language, () => Promise<Dictionary>>> = {
-  en: async () => en,
-  ru: async () => (await import('./ru.json')).default,
+/** Sentences that the server says; as they came until a language has its own. */
+const spoken = signal<Spoken>((text) => text);
+
+interface Words {
+  readonly dictionary: Dictionary;
+  readonly spoken: Spoken;
+}
+const loaders: Readonly<Record<Language, () => Promise<Words>>> = {
+  en: async () => ({ dictionary: english, spoken: (text) => text }),
+  ru: async () => {
+    const [words, settings, findings] = await Promise.all([
+      import('./ru.json'),
+      import('./settings.ru.json'),
+      import('./findings.ru.json'),
+    ]);
+    return { dictionary: { ...words.default, ...settings.default }, spoken: createSpoken(findings.default) };
+  },
 };
 
 /** Loads the language's words before the page shows them. */
 export async function useLanguage(chosen: Language): Promise<void> {
-  dictionary.value = await loaders[chosen]();
+  const words = await loaders[chosen]();
+  dictionary.value = words.dictionary;
+  spoken.value = words.spoken;
   language.value = chosen;
 }
 
@@ -37,3 +56,17 @@ export function tCount(key: string, count: number): string {
     dictionary.value[`${key}.${form}`] ?? dictionary.value[`${key}.other`] ?? (en as Dictionary)[`${key}.other`] ?? key;
   return text.replace('{count}', new Intl.NumberFormat(language.value).format(count));
 }
+
+/**
+ * What a setting is for, in the chosen language; null where no dictionary says it. `place` is its path without places in lists.
+ * One CRM's own rules mean what those of the section `registration` mean.
+ */
+export function settingText(place: string): string | null {
+  const key = `setting.${place}`;
+  return (
+    dictionary.value[key] ?? dictionary.value[key.replace('setting.crm.registration.', 'setting.registration.')] ?? null
+  );
+}
+
+/** What the doctor and the parts of the service say, in the chosen language; what has no translation stays English. */
+export const say = (text: string): string => spoken.value(text);

@@ -1,12 +1,16 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { dayOf } from '../format.ts';
 import { t } from '../i18n/words.ts';
 import { recalled, remember } from '../preferences.ts';
 import { addressOf, go, place } from '../router.ts';
 
 export type Filters = Readonly<Record<string, string>>;
 
-/** Filters stand in the address, so that a link shows the same; coming back without any brings the last ones. */
+/**
+ * Filters stand in the address, so that a link shows the same; coming back without any brings the last ones. A period is
+ * brought back on the same day alone: on the next, yesterday's would hide what is new.
+ */
 export function useFilters(screen: string): {
   readonly filters: Filters;
   readonly set: (change: Record<string, string>) => void;
@@ -16,12 +20,15 @@ export function useFilters(screen: string): {
   useEffect(() => {
     const kept = recalled(`filters.${screen}`);
     if (Object.keys(query).length > 0 || kept === null) return;
-    const params = Object.fromEntries(new URLSearchParams(kept));
+    const { from, to, ...rest } = Object.fromEntries(new URLSearchParams(kept));
+    const isOfToday = recalled(`filters.${screen}.day`) === dayOf(Date.now());
+    const params = { ...rest, ...(isOfToday && from ? { from } : {}), ...(isOfToday && to ? { to } : {}) };
     if (Object.keys(params).length > 0) go(addressOf(screen, params), { isStep: false });
   }, [screen]);
   const show = (wanted: Filters) => {
     const address = addressOf(screen, wanted);
     remember(`filters.${screen}`, address.split('?')[1] ?? '');
+    remember(`filters.${screen}.day`, dayOf(Date.now()));
     go(address, { isStep: false });
   };
   return {
@@ -80,27 +87,38 @@ export function TextField({
   type = 'text',
   width,
   placeholder,
+  isLabelHidden = false,
+  hint = null,
 }: FieldProps & {
-  readonly type?: 'text' | 'date' | 'datetime-local';
+  readonly type?: 'text' | 'date' | 'time' | 'datetime-local';
+  readonly isLabelHidden?: boolean;
+  readonly hint?: string | null;
   readonly width?: 'narrow' | 'wide';
   readonly placeholder?: string;
 }) {
   const input = useRef<HTMLInputElement>(null);
+  const hintId = useId();
   // Only where it changed: a list that comes in meanwhile must not take what is being typed.
   useLayoutEffect(() => {
     input.current!.value = value;
   }, [value]);
   return (
     <label class={`field ${width ?? ''}`}>
-      <span>{label}</span>
+      <span class={isLabelHidden ? 'sr' : undefined}>{label}</span>
       <input
         ref={input}
         type={type as 'text'}
         placeholder={placeholder}
         maxLength={100}
         autocomplete="off"
+        aria-describedby={hint === null ? undefined : hintId}
         onChange={(event) => onChange(event.currentTarget.value.trim())}
       />
+      {hint !== null && (
+        <small id={hintId} class="quiet">
+          {hint}
+        </small>
+      )}
     </label>
   );
 }

@@ -1,4 +1,5 @@
 import type { Examination } from '../../ports.ts';
+import { say } from '../i18n/words.ts';
 import { Badge } from './badge.tsx';
 
 /** What the doctor found, with what mends it. `role`: `status` where it appears at a person's asking. */
@@ -9,8 +10,8 @@ export function Findings({ items, role }: { readonly items: readonly Examination
         <li key={index}>
           <Badge kind="health" word={state} />
           <div class="words">
-            <strong>{check}</strong> {message}
-            {mend !== null && <p class="mend">→ {mend}</p>}
+            <strong>{say(check)}</strong> {say(message)}
+            {mend !== null && <p class="mend">→ {say(mend)}</p>}
           </div>
         </li>
       ))}

@@ -1,7 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
-import { offsetMinutes, showCount, showDay } from '../format.ts';
+import { momentOfLocal } from '../../local-time.ts';
+import { offsetMinutes, showCount, showDay, zone } from '../format.ts';
 import { t } from '../i18n/words.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { FilterBar, useFilters } from '../parts/filters.tsx';
@@ -14,6 +15,8 @@ import { addressOf } from '../router.ts';
 
 const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;
 
+/** The middle of a counted day is of that day, also where the clocks change within the period. */
+const dayMs = 86_400_000;
 const keyOf = ({ day, crm }: { readonly day: string; readonly crm: string }) => `${day} ${crm}`;
 
 /** Day by day: what the PBX had, and what each CRM has of it. */
@@ -21,8 +24,10 @@ export function Completeness() {
   const { filters, set } = useFilters('completeness');
   const [opened, setOpened] = useState<string | null>(null);
   useEffect(loadStaff, []);
-  const period = periodOf(filters, 14);
-  const query = { ...period.query, offset: offsetMinutes(new Date(period.query.from)) };
+  const { from, to } = periodOf(filters, 14);
+  // Figures are by whole days.
+  const period = { from: from.slice(0, 10), to: to.slice(0, 10) };
+  const query = { ...period, offset: offsetMinutes(momentOfLocal(period.from, zone()) ?? new Date()) };
   const loaded = useLoaded(JSON.stringify(query), (signal) =>
     ask<{ items: readonly CompletenessCount[] }>('completeness', { query, signal }),
   );
@@ -30,7 +35,7 @@ export function Completeness() {
     <>
       <ScreenHead title={t('screen.completeness')} about={t('completeness.about')} />
       <FilterBar>
-        <PeriodFields period={period} set={set} />
+        <PeriodFields period={period} set={set} hasTimes={false} />
       </FilterBar>
       <Await loaded={loaded}>
         {({ items }) => {
@@ -41,17 +46,17 @@ export function Completeness() {
                 {items.length === 0 ? (
                   <Empty>{t('completeness.none')}</Empty>
                 ) : (
-                  <table class="cards">
+                  <table class="cards tight">
                     <thead>
                       <tr>
                         <th>{t('column.day')}</th>
                         <th>{t('filter.crm')}</th>
+                        <th>{t('completeness.state')}</th>
                         {figures.map((figure) => (
                           <th key={figure} class="right">
                             {t(`completeness.${figure}`)}
                           </th>
                         ))}
-                        <th>{t('completeness.state')}</th>
                         <ActionsHead />
                       </tr>
                     </thead>
@@ -62,8 +67,17 @@ export function Completeness() {
                         const isOpen = opened === key;
                         return (
                           <tr key={key} class={isOpen ? 'line open' : 'line'}>
-                            <td class="number">{showDay(line.day)}</td>
+                            <td class="number">{showDay(Date.parse(line.day) + dayMs / 2)}</td>
                             <td class="end">{line.crm}</td>
+                            <td>
+                              {lacking > 0 ? (
+                                <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
+                              ) : line.pending > 0 ? (
+                                <span class="badge warn">{t('completeness.underWay')}</span>
+                              ) : (
+                                <span class="badge good">{t('completeness.whole')}</span>
+                              )}
+                            </td>
                             {figures.map((figure) => (
                               <td key={figure} class="right number off">
                                 {figure === 'rejected' && line.rejected > 0 ? (
@@ -77,15 +91,6 @@ export function Completeness() {
                                 )}
                               </td>
                             ))}
-                            <td>
-                              {lacking > 0 ? (
-                                <span class="badge bad">{t('completeness.lacking', { count: lacking })}</span>
-                              ) : line.pending > 0 ? (
-                                <span class="badge warn">{t('completeness.underWay')}</span>
-                              ) : (
-                                <span class="badge good">{t('completeness.whole')}</span>
-                              )}
-                            </td>
                             <td class="right end">
                               {lacking + line.skipped > 0 && (
                                 <button

@@ -76,7 +76,7 @@ export function Contacts() {
                   <th>{t('column.company')}</th>
                   <th>{t('column.numbers')}</th>
                   <th>{t('column.responsible')}</th>
-                  <th>{t('column.changed')}</th>
+                  <th class="roomy">{t('column.changed')}</th>
                   <ActionsHead />
                 </tr>
               </thead>
@@ -102,7 +102,7 @@ export function Contacts() {
                       ))}
                     </td>
                     <td>{nameOf(row.responsibleId)}</td>
-                    <td class="number quiet off">{showMoment(row.updatedAt)}</td>
+                    <td class="number quiet off roomy">{showMoment(row.updatedAt)}</td>
                     <td class="right end">
                       {mayEdit && (
                         <button class="plain" onClick={() => setEdited(row)}>

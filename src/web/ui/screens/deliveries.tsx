@@ -1,17 +1,18 @@
 import { useState } from 'preact/hooks';
 import type { Delivery } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
-import { showCount, showMoment, startOfDay } from '../format.ts';
+import { showCount, showMoment } from '../format.ts';
 import { t, tCount, tWord } from '../i18n/words.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { SendAgain } from '../parts/calls/call-detail.tsx';
 import { CloseDelivery } from '../parts/deliveries/close-delivery.tsx';
 import { FormDialog } from '../parts/dialog.tsx';
-import { FilterBar, Choice, TextField, useFilters } from '../parts/filters.tsx';
+import { FilterBar, Choice, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { tell, tellFault } from '../parts/notices.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
+import { PeriodFields } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
 import { addressOf } from '../router.ts';
 
@@ -27,11 +28,7 @@ export function Deliveries() {
   const { filters, set } = useFilters('deliveries');
   const crms = useLoaded('crms', (signal) => ask<{ items: readonly CrmLine[] }>('crms', { signal }));
   const state = filters.state ?? 'rejected';
-  const { from, to } = filters;
-  const span = {
-    from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
-    to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
-  };
+  const span = { from: filters.from, to: filters.to };
   const kind = filters.kind ?? '';
   const pages = usePages<Delivery>('deliveries', {
     crm: filters.crm,
@@ -88,8 +85,7 @@ export function Deliveries() {
             ['recording', t('recording.title')],
           ]}
         />
-        <TextField label={t('filter.from')} type="date" value={from ?? ''} onChange={(day) => set({ from: day })} />
-        <TextField label={t('filter.to')} type="date" value={to ?? ''} onChange={(day) => set({ to: day })} />
+        <PeriodFields period={span} set={set} />
         {['rejected', 'skipped'].includes(state) && (pages.rows?.length ?? 0) > 0 && (
           <button onClick={() => setResending(true)}>{t('deliveries.resendAll')}</button>
         )}

@@ -1,12 +1,17 @@
 import type { PartStatus } from '../../../core/ports.ts';
 import type { Examination } from '../../ports.ts';
 import { ask } from '../api.ts';
-import { t } from '../i18n/words.ts';
+import { showMoment } from '../format.ts';
+import { say, t } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Findings } from '../parts/findings.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
 import { firstLine, Trace } from '../parts/trace.tsx';
+
+/** Moments within a sentence, as clocks here show them. */
+const withLocalTimes = (text: string) =>
+  text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\b/g, (moment) => showMoment(moment));
 
 /** How each part does now, and what the doctor finds wrong with the installation. */
 export function HealthScreen() {
@@ -35,7 +40,7 @@ export function HealthScreen() {
                   <li key={index}>
                     <Badge kind="health" word={health} />
                     <div class="words">
-                      <strong>{part}</strong> <span class="quiet">{firstLine(message)}</span>
+                      <strong>{say(part)}</strong> <span class="quiet">{withLocalTimes(say(firstLine(message)))}</span>
                       <Trace text={message} />
                     </div>
                   </li>

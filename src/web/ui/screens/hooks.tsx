@@ -59,12 +59,12 @@ function AllHooks() {
                     <tr>
                       <th>{t('hooks.hook')}</th>
                       <th>{t('hooks.for')}</th>
-                      <th>{t('hooks.language')}</th>
+                      <th class="roomy">{t('hooks.language')}</th>
                       <th>{t('filter.state')}</th>
                       <th class="right">{t('hooks.runs')}</th>
                       <th class="right">{t('hooks.failures')}</th>
                       <th class="right">{t('hooks.median')}</th>
-                      <th class="right">{t('hooks.slowest')}</th>
+                      <th class="right roomy">{t('hooks.slowest')}</th>
                       <th>{t('hooks.lastRun')}</th>
                     </tr>
                   </thead>
@@ -131,7 +131,7 @@ function Installed({ hook }: { readonly hook: Listed }) {
         <HookLink hook={hook} />
       </td>
       <td class="number">{hook.crm ?? t('hooks.allCrms')}</td>
-      <td class="off" title={hook.fileName ?? undefined}>
+      <td class="off roomy" title={hook.fileName ?? undefined}>
         {tWord('hooks.language', hook.language ?? '')}
       </td>
       <td class="end" title={hook.message ?? undefined}>
@@ -140,7 +140,7 @@ function Installed({ hook }: { readonly hook: Listed }) {
       <td class="right number off">{showCount(hook.runs)}</td>
       <td class="right number off">{showCount(hook.failures)}</td>
       <td class="right number off">{milliseconds(hook.p50Ms)}</td>
-      <td class="right number off">{milliseconds(hook.p99Ms)}</td>
+      <td class="right number off roomy">{milliseconds(hook.p99Ms)}</td>
       <td class="number off">{hook.lastRunAt === null ? '–' : showMoment(hook.lastRunAt)}</td>
     </tr>
   );

@@ -2,7 +2,7 @@ import { Fragment } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { ListedCall } from '../../routes/calls.ts';
 import { queryText, type Query } from '../api.ts';
-import { dayOf, showDay, showDuration, showTime, startOfDay } from '../format.ts';
+import { dayOf, showDay, showDuration, showTime } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { CallDetail } from '../parts/calls/call-detail.tsx';
@@ -10,6 +10,7 @@ import { Client } from '../parts/calls/client.tsx';
 import { FilterBar, Choice, TextField, useFilters, type Filters } from '../parts/filters.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { PagesFoot, usePages } from '../parts/pages.tsx';
+import { PeriodFields } from '../parts/period.tsx';
 import { Empty, ScreenHead } from '../parts/screen-head.tsx';
 import { useCrms } from '../parts/deliveries/crms.ts';
 import { loadStaff, showExtension } from '../parts/people/staff.ts';
@@ -35,8 +36,8 @@ const reasons = ['internal', 'consultation', 'rang_elsewhere', 'hook'] as const;
 function toQuery(filters: Filters): Query {
   const { from, to, number, name, extension, did, queue, direction, result, registered, reason, crm, state } = filters;
   return {
-    from: from === undefined ? null : (startOfDay(from)?.toISOString() ?? null),
-    to: to === undefined ? null : (startOfDay(to, 1)?.toISOString() ?? null),
+    from,
+    to,
     number,
     name,
     extension,
@@ -79,8 +80,7 @@ export function Ledger() {
         </a>
       </ScreenHead>
       <FilterBar isDense>
-        <TextField label={t('filter.from')} type="date" {...field('from')} />
-        <TextField label={t('filter.to')} type="date" {...field('to')} />
+        <PeriodFields period={filters} set={(change) => set({ ...leave, ...change })} />
         <TextField label={t('filter.number')} {...field('number')} placeholder={t('filter.lastDigits')} />
         <TextField label={t('filter.name')} {...field('name')} />
         <TextField label={t('filter.extension')} width="narrow" {...field('extension')} />
@@ -153,7 +153,9 @@ export function Ledger() {
                   </th>
                   <th>{t('column.time')}</th>
                   <th>{t('column.client')}</th>
-                  <th>{t('column.direction')}</th>
+                  <th class="way">
+                    <span class="word">{t('column.direction')}</span>
+                  </th>
                   <th>{t('column.employee')}</th>
                   <th>{t('column.result')}</th>
                   <th class="right">{t('column.waiting')}</th>
@@ -227,14 +229,16 @@ function Row({
         <Client number={call.client} callerName={call.clientName} contact={call.contact} />
       </td>
       <td class="off">
-        <span class="way" title={call.did ?? ''}>
+        <span class="way" title={[tWord('direction', call.direction), call.did].filter(Boolean).join(' · ')}>
           <Icon name={wayIcons[call.direction]} />
-          {tWord('direction', call.direction)}
+          <span class="word">{tWord('direction', call.direction)}</span>
         </span>
       </td>
       <td>
         {names.slice(0, 2).map((extension) => (
-          <div key={extension}>{showExtension(extension)}</div>
+          <div key={extension} class="number">
+            {showExtension(extension)}
+          </div>
         ))}
         {names.length > 2 && <div class="quiet small">{t('calls.andMore', { count: names.length - 2 })}</div>}
         {names.length === 0 && <span class="quiet">{t(call.isIvr ? 'calls.nobodyRang' : 'extension.none')}</span>}

@@ -54,7 +54,10 @@ export function Live() {
     return () => source.close();
   }, []);
   const shown = [...calls.value.values()].sort((a, b) => a.startedAt.localeCompare(b.startedAt));
-  const count = (stage: Stage) => shown.filter((call) => stageOf(call) === stage).length;
+  // Who stands in a queue waits, also while employees' phones ring for him.
+  const isWaiting = (call: ShownCall) => stageOf(call) === 'waiting' || call.queuePlace !== null;
+  const count = (stage: Stage) =>
+    shown.filter((call) => (stage === 'waiting' ? isWaiting(call) : stageOf(call) === stage)).length;
   return (
     <>
       <ScreenHead title={t('screen.live')}>
@@ -100,8 +103,8 @@ function Queues({ calls }: { readonly calls: readonly ShownCall[] }) {
             <th>{t('filter.queue')}</th>
             <th>{t('live.place')}</th>
             <th>{t('column.client')}</th>
-            <th>{t('column.responsible')}</th>
             <th class="right">{t('column.waiting')}</th>
+            <th>{t('column.responsible')}</th>
           </tr>
         </thead>
         <tbody>
@@ -112,8 +115,8 @@ function Queues({ calls }: { readonly calls: readonly ShownCall[] }) {
               <td>
                 <Client number={call.client} callerName={call.clientName} contact={call.contact} />
               </td>
-              <td>{call.contact?.responsible}</td>
               <td class="right number end">{since(queue.joinedAt)}</td>
+              <td>{call.contact?.responsible}</td>
             </tr>
           ))}
         </tbody>

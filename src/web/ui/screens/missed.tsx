@@ -22,8 +22,8 @@ const refreshMs = 15_000;
 export function Missed() {
   const { filters, set } = useFilters('missed');
   const period = periodOf(filters, 7);
-  const loaded = useLoaded(JSON.stringify(period.query), (signal) =>
-    ask<{ items: readonly MissedRow[] }>('missed', { query: period.query, signal }),
+  const loaded = useLoaded(JSON.stringify(period), (signal) =>
+    ask<{ items: readonly MissedRow[] }>('missed', { query: { ...period }, signal }),
   );
   useEffect(() => {
     const timer = setInterval(loaded.reload, refreshMs);
@@ -49,18 +49,20 @@ export function Missed() {
   };
   return (
     <>
-      <ScreenHead title={t('screen.missed')} about={t('missed.about')} />
-      <FilterBar>
-        <PeriodFields period={period} set={set} />
+      <ScreenHead title={t('screen.missed')} about={t('missed.about')}>
         <TextField
           label={t('missed.extension')}
           width="narrow"
           value={extension}
+          hint={extension === '' ? t('missed.needExtension') : null}
           onChange={(value) => {
             remember('extension', value);
             setExtension(value);
           }}
         />
+      </ScreenHead>
+      <FilterBar>
+        <PeriodFields period={period} set={set} />
       </FilterBar>
       <Await loaded={loaded}>
         {({ items }) => (

@@ -17,8 +17,8 @@ import type { Wire } from '../wire.ts';
 export function Overview() {
   const { filters, set } = useFilters('overview');
   const period = periodOf(filters, 7);
-  const loaded = useLoaded(JSON.stringify(period.query), (signal) =>
-    ask<OverviewAnswer>('overview', { query: period.query, signal }),
+  const loaded = useLoaded(JSON.stringify(period), (signal) =>
+    ask<OverviewAnswer>('overview', { query: { ...period }, signal }),
   );
   useEffect(loadStaff, []);
   return (
@@ -27,7 +27,9 @@ export function Overview() {
       <FilterBar>
         <PeriodFields period={period} set={set} />
       </FilterBar>
-      <Await loaded={loaded}>{(answer) => <Figures answer={answer} from={period.from} to={period.to} />}</Await>
+      <Await loaded={loaded}>
+        {(answer) => <Figures answer={answer} from={period.from.slice(0, 10)} to={period.to.slice(0, 10)} />}
+      </Await>
     </>
   );
 }

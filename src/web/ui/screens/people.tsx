@@ -4,6 +4,7 @@ import { ask } from '../api.ts';
 import { showMoment, showTime } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
 import { ApiTokens } from '../parts/people/api-tokens.tsx';
+import { wordsOfDeed } from '../parts/people/deeds.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { FormDialog, Input, Select } from '../parts/dialog.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -15,6 +16,23 @@ import type { Wire } from '../wire.ts';
 const roles = ['admin', 'supervisor', 'own'] as const;
 
 const isLocked = ({ lockedUntil }: Wire<ListedWebUser>) => lockedUntil !== null && Date.parse(lockedUntil) > Date.now();
+
+/** In words; the path of the API below, for whoever looks for exactly that. */
+function Deed({ entry }: { readonly entry: Wire<AuditEntry> }) {
+  const words = wordsOfDeed(entry);
+  return (
+    <td class="reason wide">
+      {words}
+      {entry.target !== '' && (
+        <div class={words === null ? undefined : 'small quiet'}>
+          <code>
+            {entry.action} {entry.target}
+          </code>
+        </div>
+      )}
+    </td>
+  );
+}
 
 /** Who may use the interface, and what was done in it. */
 export function People() {
@@ -105,9 +123,7 @@ export function People() {
                 <tr class="line" key={index}>
                   <td class="number">{showMoment(entry.at)}</td>
                   <td class="end">{tWord('people.by', entry.who)}</td>
-                  <td class="reason wide">
-                    {tWord('people.did', entry.action)} <code>{entry.target}</code>
-                  </td>
+                  <Deed entry={entry} />
                   <td class="quiet off">{entry.address}</td>
                 </tr>
               ))}

@@ -5,14 +5,8 @@ import { Badge } from '../parts/badge.tsx';
 import { FilterBar, TextField, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
-import { offsetMinutes } from '../format.ts';
-
-/** The moment that a field of local time names in the installation's zone. */
-function momentOf(local: string): string | null {
-  const utc = Date.parse(`${local}Z`);
-  if (Number.isNaN(utc)) return null;
-  return new Date(utc - offsetMinutes(new Date(utc)) * 60_000).toISOString();
-}
+import { momentOfLocal } from '../../local-time.ts';
+import { zone } from '../format.ts';
 
 /** Who would get a call, step by step; nothing is changed and nobody rings. */
 export function Routing() {
@@ -43,7 +37,7 @@ export function Routing() {
 }
 
 function Trace({ number, did, at }: { readonly number: string; readonly did: string; readonly at: string }) {
-  const query = { number, did, at: momentOf(at) };
+  const query = { number, did, at: momentOfLocal(at, zone())?.toISOString() };
   const loaded = useLoaded(JSON.stringify(query), (signal) => ask<LookupTrace>('lookup', { query, signal }));
   return (
     <Await loaded={loaded}>

@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks';
 import type { SettingEdit } from '../../../ports.ts';
-import { t } from '../../i18n/words.ts';
+import { settingText, t } from '../../i18n/words.ts';
 import {
   fileKey,
   formatPath,
@@ -51,6 +51,12 @@ export function SettingField({ context, schema, path, isRequired = false }: Fiel
 
 const startsWith = (path: Path, start: Path) => start.every((key, index) => path[index] === key);
 
+/** What the setting is for: in the person's language, else as the schema says it. */
+function About({ schema, path }: Pick<FieldProps, 'schema' | 'path'>) {
+  const text = settingText(path.filter((key) => typeof key === 'string').join('.')) ?? schema.description;
+  return text === undefined ? null : <p class="small quiet">{text}</p>;
+}
+
 function Faults({ context, path }: { readonly context: FormContext; readonly path: Path }) {
   const name = formatPath(path);
   const names = [name, formatPath(fileKey(path))];
@@ -80,7 +86,7 @@ function Plain(props: FieldProps & { readonly form: Form; readonly written: unkn
         <label for={id}>
           <code>{name}</code>
         </label>
-        {schema.description !== undefined && <p class="small quiet">{schema.description}</p>}
+        <About schema={schema} path={path} />
       </div>
       <div class="setting-value">
         {form.kind === 'secret' ? (
@@ -292,13 +298,21 @@ function Group(
         ))}
     </>
   );
-  if (isTop || typeof name === 'number') return body;
+  if (typeof name === 'number') return body;
+  if (isTop) {
+    return (
+      <>
+        <About schema={schema} path={path} />
+        {body}
+      </>
+    );
+  }
   return (
     <fieldset class="settings-group">
       <legend>
         <code>{name}</code>
       </legend>
-      {schema.description !== undefined && <p class="small quiet">{schema.description}</p>}
+      <About schema={schema} path={path} />
       <Faults context={context} path={path} />
       {isAbsent ? (
         <button disabled={context.isReadOnly} onClick={() => context.edit({ path, value: {} })}>
@@ -352,7 +366,7 @@ function Entries(props: FieldProps & { readonly items: Schema; readonly written:
   const add = (value: object) => context.edit({ path: [...path, entries.length], value });
   const content = (
     <>
-      {schema.description !== undefined && <p class="small quiet">{schema.description}</p>}
+      <About schema={schema} path={path} />
       <Faults context={context} path={path} />
       {entries.map((entry, index) => (
         <details class="entry" key={index} open={entries.length === 1 && path.length === 1}>
