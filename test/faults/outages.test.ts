@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PartStatus } from '../../src/core/ports.ts';
 import { askAgi } from '../support/agi-client.ts';
-import { createDice, readRecordedStories } from '../support/recorded-traffic.ts';
+import { diceOfThisRun } from '../support/random-seed.ts';
+import { readRecordedStories } from '../support/recorded-traffic.ts';
 import { cleanRun, differencesFrom, readLedger, untilSettled } from '../support/reckoning.ts';
 import { ReplayedPbx, replayedConfig } from '../support/replayed-pbx.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -76,7 +77,7 @@ describe('outages', function () {
     const service = await start(replayedConfig(pbx, storage, proxy.port));
     const isLost = async () => hasFault(await statusOf(service, folder), 'AMI events');
     await until(async () => !(await isLost()));
-    const dice = createDice(3);
+    const dice = diceOfThisRun();
     let serial = 0;
     const playSome = () => {
       for (let begun = 0; begun < 12; begun++)
