@@ -14,6 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { giveTo } from '../files/owner.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { momentOfState, nameState } from '../files/state-names.ts';
 
 /** A state of the configuration file that was replaced. */
 export interface FormerSettings {
@@ -29,7 +30,6 @@ export class SettingsChanged extends Error {
 }
 
 const keptVersions = 30;
-const idForm = /^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}$/;
 export const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /**
@@ -108,29 +108,27 @@ export class SettingsFile {
   list(): readonly FormerSettings[] {
     if (!existsSync(this.#history)) return [];
     return readdirSync(this.#history)
-      .filter((name) => name.endsWith('.yaml') && idForm.test(name.slice(0, -'.yaml'.length)))
+      .filter((name) => name.endsWith('.yaml'))
       .sort()
       .reverse()
-      .map((name) => {
+      .flatMap((name) => {
         const id = name.slice(0, -'.yaml'.length);
-        const savedAt = id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z).*$/, '$1-$2-$3T$4:$5:$6');
-        return { id, savedAt: new Date(savedAt), bytes: statSync(join(this.#history, name)).size };
+        const savedAt = momentOfState(id);
+        return savedAt === null ? [] : [{ id, savedAt, bytes: statSync(join(this.#history, name)).size }];
       });
   }
 
   /** Null when there is no such state. */
   readFormer(id: string): string | null {
     const file = join(this.#history, `${id}.yaml`);
-    return idForm.test(id) && existsSync(file) ? readFileSync(file, 'utf8') : null;
+    return momentOfState(id) !== null && existsSync(file) ? readFileSync(file, 'utf8') : null;
   }
 
   async #keep(text: string, now: Date): Promise<void> {
     mkdirSync(this.#history, { recursive: true, mode: 0o700 });
-    const newest = this.list()[0]?.savedAt.getTime() ?? 0;
-    // Two in one millisecond, or a clock that was set back, must not change the order.
-    const at = new Date(Math.max(now.getTime(), newest + 1));
-    const id = `${at.toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
-    await replaceText(join(this.#history, `${id}.yaml`), text, 0o600);
+    const newest = this.list()[0]?.savedAt ?? null;
+    const { name } = nameState({ now, newest, mark: randomBytes(2).toString('hex') });
+    await replaceText(join(this.#history, `${name}.yaml`), text, 0o600);
     for (const old of this.list().slice(keptVersions)) rmSync(join(this.#history, `${old.id}.yaml`), { force: true });
   }
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../files/replace-file.ts';
+import { momentOfState, nameState } from '../files/state-names.ts';
 
 /** One state of the folder that was in force, or that was found there and replaced. */
 export interface Version {
@@ -26,7 +27,7 @@ const stored = z.strictObject({
 export function listVersions(folder: string): Version[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => /^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}\.json$/.test(name))
+    .filter((name) => name.endsWith('.json') && momentOfState(name.slice(0, -'.json'.length)) !== null)
     .sort()
     .flatMap((name) => {
       const parsed = stored.safeParse(readJson(join(folder, name)));
@@ -56,9 +57,11 @@ export async function saveVersion(folder: string, version: Omit<Version, 'id'>):
   const newest = listVersions(folder).at(-1);
   if (newest !== undefined && hasSameFiles(newest.files, version.files)) return newest;
   mkdirSync(folder, { recursive: true, mode: 0o750 });
-  // Two saves in one millisecond, or a clock that was set back, must not change the order.
-  const at = new Date(Math.max(version.savedAt.getTime(), (newest?.savedAt.getTime() ?? 0) + 1));
-  const id = `${at.toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
+  const { name: id, at } = nameState({
+    now: version.savedAt,
+    newest: newest?.savedAt ?? null,
+    mark: randomBytes(2).toString('hex'),
+  });
   const content = JSON.stringify({
     savedAt: at.toISOString(),
     origin: version.origin,

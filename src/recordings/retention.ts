@@ -153,7 +153,7 @@ export class RecordingRetention {
     const rules = JSON.stringify([settings.days, settings.rules]);
     if ((await cursors.get(rulesCursor)) === rules) return;
     for (let after = ''; !this.#isStopped;) {
-      const page = await store.page(after, 500);
+      const page = await store.page({ after, limit: 500 });
       for (const recording of page) {
         const until = keepUntil(settings, recording);
         if (until?.getTime() !== recording.keepUntil?.getTime()) await store.change(recording.id, { keepUntil: until });
