@@ -1,6 +1,6 @@
 /** Files that are there whole or not at all, whatever happens meanwhile: a reader, a crash, a power cut, a full disk. */
 import { randomBytes } from 'node:crypto';
-import { link, open, rename, rm } from 'node:fs/promises';
+import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** What is to stand in a file. */
@@ -48,9 +48,26 @@ export async function putInPlace(made: string, path: string, { mode }: { readonl
   await syncFolder(dirname(path));
 }
 
+/**
+ * Puts a finished folder of files into its place, where nothing stands or an empty folder: all that is in it is on the disk
+ * before it has its name. Links in it are not followed, folders in it not looked into.
+ */
+export async function putFolderInPlace(made: string, path: string): Promise<void> {
+  for (const entry of await readdir(made, { withFileTypes: true })) {
+    if (entry.isFile()) await sync(join(made, entry.name));
+  }
+  await sync(made);
+  await rename(made, path);
+  await syncFolder(dirname(path));
+}
+
 /** Makes what was made, renamed and removed in the folder outlive a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+  await sync(folder);
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
   } finally {

@@ -1,8 +1,9 @@
 /** The working versions of each hook: what runs is run from here, so that saving a file changes nothing until it has passed. */
 import { createHash, randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile, chmod } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile, chmod } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { putFolderInPlace } from '../files/replace-file.ts';
 import { momentOfState, nameState } from '../files/state-names.ts';
 import type { HookFile, HookFileKind } from './hook-files.ts';
 
@@ -83,7 +84,7 @@ export class HookVersions {
   async keep(trial: HookVersion): Promise<HookVersion> {
     const above = dirname(trial.folder);
     const folder = join(above, trial.id);
-    if (folder !== trial.folder) await rename(trial.folder, folder);
+    if (folder !== trial.folder) await putFolderInPlace(trial.folder, folder);
     const ids = (await readdir(above)).filter(isId).sort();
     for (const id of ids.slice(0, -keptVersions)) await rm(join(above, id), { recursive: true, force: true });
     return { ...trial, folder, entry: join(folder, basename(trial.entry)) };

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -17,11 +18,30 @@ import {
 } from 'node:fs';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { giveTo } from '../../src/files/owner.ts';
-import { createFile, putInPlace, replaceFile } from '../../src/files/replace-file.ts';
+import { createFile, putFolderInPlace, putInPlace, replaceFile } from '../../src/files/replace-file.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
+
+/** What is seen right after each time that a file or folder was put onto the disk. */
+async function whileSyncing<Seen>(look: (name: string) => Seen, work: () => Promise<void>): Promise<Seen[]> {
+  const probe = await open(import.meta.filename, 'r');
+  const prototype = Object.getPrototypeOf(probe) as FileHandle;
+  await probe.close();
+  const sync = prototype.sync;
+  const seen: Seen[] = [];
+  prototype.sync = async function (this: FileHandle) {
+    await sync.call(this);
+    seen.push(look(readlinkSync(`/proc/self/fd/${this.fd}`)));
+  };
+  try {
+    await work();
+  } finally {
+    prototype.sync = sync;
+  }
+  return seen;
+}
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
@@ -55,34 +75,43 @@ describe('a file that is replaced', () => {
   });
 
   it('is on the disk with its rights before it counts, and the folder with its name before anybody is told', async () => {
-    const probe = await open(path, 'r');
-    const prototype = Object.getPrototypeOf(probe) as FileHandle;
-    await probe.close();
-    const sync = prototype.sync;
-    const synced: unknown[] = [];
-    prototype.sync = async function (this: FileHandle) {
-      await sync.call(this);
-      const name = readlinkSync(`/proc/self/fd/${this.fd}`);
-      const isFolder = statSync(name).isDirectory();
-      synced.push([
-        isFolder ? 'folder' : [readFileSync(name, 'utf8'), modeOf(name)],
-        `in place: ${readFileSync(path, 'utf8')}`,
-      ]);
-    };
-    try {
+    const lookAtSynced = (name: string) => [
+      name === folder ? 'folder' : [readFileSync(name, 'utf8'), modeOf(name)],
+      `in place: ${readFileSync(path, 'utf8')}`,
+    ];
+    const synced = await whileSyncing(lookAtSynced, async () => {
       await replaceFile(path, { content: 'new', mode: 0o640 });
       const made = join(folder, 'made');
       writeFileSync(made, 'made elsewhere');
       await putInPlace(made, path, { mode: 0o600 });
-    } finally {
-      prototype.sync = sync;
-    }
+    });
     assert.deepEqual(synced, [
       [['new', 0o640], 'in place: former'],
       ['folder', 'in place: new'],
       [['made elsewhere', 0o600], 'in place: new'],
       ['folder', 'in place: made elsewhere'],
     ]);
+  });
+
+  it('is on the disk with all of its folder before that counts', async () => {
+    const [made, place] = [join(folder, 'made'), join(folder, 'place')];
+    mkdirSync(made);
+    for (const name of ['one', 'two']) writeFileSync(join(made, name), name);
+    symlinkSync(path, join(made, 'link'));
+    const synced = await whileSyncing(
+      (name) => [relative(folder, name), existsSync(place)],
+      () => putFolderInPlace(made, place),
+    );
+    assert.deepEqual(synced.slice(0, 2).sort(), [
+      ['made/one', false],
+      ['made/two', false],
+    ]);
+    assert.deepEqual(synced.slice(2), [
+      ['made', false],
+      ['', true],
+    ]);
+    assert.deepEqual(readdirSync(place), ['link', 'one', 'two']);
+    assert.equal(existsSync(made), false);
   });
 
   it('stays as it was, with nothing beside it, when its owner or its last question says no', async () => {
