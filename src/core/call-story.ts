@@ -1,7 +1,7 @@
 /** What happened within a call, for people who look at one: when a conversation rang, was talked in, was on hold. */
 import type { Conversation } from './call.ts';
 import type { NumberPlan, StoredCall } from './ports.ts';
-import { runsInto } from './recording.ts';
+import { runsInto } from './recording/mix-monitor.ts';
 import { recordCall } from './tracking/call-record.ts';
 import { stateFromEvents } from './tracking/call-tracker.ts';
 import { viewCall, type CallView } from './tracking/call-view.ts';

@@ -70,6 +70,9 @@ export class UserStatuses {
   readonly #parts: UserStatusesParts;
   /** Since when each phone system could be commanded when it was last told who is away. */
   readonly #told = new Map<PbxSource, number>();
+  /** Of each user's state, which of all changes was its last one here. */
+  readonly #lastChange = new Map<string, number>();
+  #changes = 0;
 
   constructor(parts: UserStatusesParts) {
     this.#parts = parts;
@@ -84,6 +87,7 @@ export class UserStatuses {
     const state: ToldState = { ...change, toldAt: clock.now(), isOwed: true };
     await this.#turns.take(keyOf(state), async () => {
       await store.put(state);
+      this.#lastChange.set(keyOf(state), ++this.#changes);
       await this.#tell(state);
     });
   }
@@ -96,15 +100,15 @@ export class UserStatuses {
       const since = source.commandedSince?.()?.getTime();
       if (since !== undefined && this.#told.get(source) !== since) cameBack.set(source, since);
     }
+    const changesBefore = this.#changes;
     try {
       let isDone = true;
-      for (const seen of await store.list()) {
-        if (!this.#isDue(seen, cameBack.size > 0)) continue;
-        await this.#turns.take(keyOf(seen), async () => {
-          // A newer state may have come meanwhile.
-          const now = (await store.list()).find((one) => keyOf(one) === keyOf(seen));
-          if (now === undefined || !this.#isDue(now, cameBack.size > 0)) return;
-          await this.#tell(now).catch((error: unknown) => {
+      for (const state of await store.list()) {
+        if (!this.#isDue(state, cameBack.size > 0)) continue;
+        await this.#turns.take(keyOf(state), async () => {
+          // A newer state that came meanwhile was told, or is owed and told next time; so is one that came to another node.
+          if ((this.#lastChange.get(keyOf(state)) ?? 0) > changesBefore) return;
+          await this.#tell(state).catch((error: unknown) => {
             if (error instanceof Retryable) isDone = false;
           });
         });

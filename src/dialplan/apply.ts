@@ -71,7 +71,7 @@ export async function applyDialplan(
   const { historyFolder, clock } = installation;
   return withLock(historyFolder, async () => {
     const applied = await putInForce(files, installation, options);
-    const version = saveVersion(historyFolder, { savedAt: clock.now(), origin: 'applied', files });
+    const version = await saveVersion(historyFolder, { savedAt: clock.now(), origin: 'applied', files });
     return { ...applied, version: version.id };
   });
 }
@@ -159,17 +159,17 @@ async function putInForce(
   const versions = listVersions(historyFolder);
   const isKept = versions.some((version) => hasSameFiles(version.files, former));
   if (former.size > 0 && !isKept) {
-    saveVersion(historyFolder, {
+    await saveVersion(historyFolder, {
       savedAt: clock.now(),
       origin: notOurs.length > 0 ? 'found' : 'applied',
       files: former,
     });
   }
   try {
-    writeFolder(folder, files);
+    await writeFolder(folder, files);
   } catch (error) {
     // A disk that is full may have taken some of the files; Asterisk must never load a mixture.
-    if (former.size > 0 || readFolder(folder).length > 0) writeFolder(folder, former);
+    if (former.size > 0 || readFolder(folder).length > 0) await writeFolder(folder, former);
     throw error;
   }
   const verifiedContexts = control === null ? null : await loadOrRestore(files, former, folder, control);
@@ -196,7 +196,7 @@ async function loadOrRestore(
     faults = [`Asterisk could not be asked: ${(error as Error).message}`];
   }
   if (faults.length === 0) return contextsOf(files).size;
-  writeFolder(folder, former);
+  await writeFolder(folder, former);
   const told = `Asterisk did not load the new dialplan: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? `; and ${faults.length - 5} more` : ''}.`;
   try {
     await control.reload();

@@ -1,21 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  closeSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { giveTo, type Owner } from '../files/owner.ts';
+import { replaceFile, syncFolder } from '../files/replace-file.ts';
 import type { RenderedFile } from './render.ts';
 
 /**
@@ -71,24 +58,27 @@ export function readFolder(folder: string): StoredFile[] {
 }
 
 /**
- * Makes the folder hold exactly these files: each is written beside its place, synced and renamed over it, so that
- * Asterisk sees the old or the new one and never a part; `*.conf` files not named here are removed. New files get the owner
- * of the one they replace, else of the folder, and mode 0640. Nothing outside the folder is touched.
+ * Makes the folder hold exactly these files: Asterisk sees the old or the new one and never a part; `*.conf` files not
+ * named here are removed. New files get the owner of the one they replace, else of the folder, and mode 0640. Nothing
+ * outside the folder is touched.
  */
-export function writeFolder(folder: string, files: ReadonlyMap<string, string>): void {
+export async function writeFolder(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
   for (const name of files.keys()) {
     if (!/^[a-z0-9][a-z0-9-]*\.conf$/.test(name)) throw new FolderFault(`'${name}' is no name for a generated file`);
   }
-  ensureFolder(folder);
+  await ensureFolder(folder);
   const existing = new Map(readFolder(folder).map(({ name, text }) => [name, text]));
   for (const [name, text] of files) {
-    if (existing.get(name) !== text) replaceFile(join(folder, name), text, folder);
+    if (existing.get(name) === text) continue;
+    const path = join(folder, name);
+    const owner = existsSync(path) ? lstatSync(path) : statSync(folder);
+    await replaceFile(path, { content: text, mode: 0o640, prepare: (beside) => giveToAsterisk(beside, owner) });
   }
   for (const name of existing.keys()) if (!files.has(name)) unlinkSync(join(folder, name));
-  syncFolder(folder);
+  await syncFolder(folder);
 }
 
-function ensureFolder(folder: string): void {
+async function ensureFolder(folder: string): Promise<void> {
   if (existsSync(folder)) {
     if (!lstatSync(folder).isDirectory()) throw new FolderFault(`${folder} is not a folder (a link is not followed)`);
     return;
@@ -96,57 +86,12 @@ function ensureFolder(folder: string): void {
   if (!existsSync(dirname(folder)))
     throw new FolderFault(`${dirname(folder)} does not exist; is dialplan.folder right?`);
   mkdirSync(folder, { mode: 0o750 });
-  const above = statSync(dirname(folder));
-  giveTo(folder, above);
+  await giveToAsterisk(folder, statSync(dirname(folder)));
   chmodSync(folder, 0o750);
 }
 
-function replaceFile(path: string, text: string, folder: string): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
-  const owner = existsSync(path) ? lstatSync(path) : statSync(folder);
-  const handle = openSync(temporary, 'wx', 0o640);
-  try {
-    try {
-      // Writes on until everything is written, unlike writeSync.
-      writeFileSync(handle, text);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    giveTo(temporary, owner);
-    chmodSync(temporary, 0o640);
-    renameSync(temporary, path);
-  } catch (error) {
-    if (existsSync(temporary)) unlinkSync(temporary);
-    throw error;
-  }
-}
-
-/** A service that is not root may still hand the file to the group, and Asterisk reads it by the group. */
-function giveTo(path: string, owner: { readonly uid: number; readonly gid: number }): void {
-  const now = statSync(path);
-  if (now.uid === owner.uid && now.gid === owner.gid) return;
-  try {
-    chownSync(path, owner.uid, owner.gid);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
-    if (now.gid === owner.gid) return;
-    try {
-      chownSync(path, now.uid, owner.gid);
-    } catch {
-      throw new FolderFault(
-        `cannot give ${path} to the group of Asterisk (gid ${owner.gid}); add this user to that group`,
-      );
-    }
-  }
-}
-
-/** Makes renames and removals durable. */
-export function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+async function giveToAsterisk(path: string, owner: Owner): Promise<void> {
+  // A service that is not root may still hand the file to the group, and Asterisk reads it by the group.
+  if (await giveTo(path, owner)) return;
+  throw new FolderFault(`cannot give ${path} to the group of Asterisk (gid ${owner.gid}); add this user to that group`);
 }

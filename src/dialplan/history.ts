@@ -1,19 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  openSync,
-  fsyncSync,
-  closeSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { syncFolder } from './files.ts';
+import { replaceFile } from '../files/replace-file.ts';
+import { momentOfState, nameState } from '../files/state-names.ts';
 
 /** One state of the folder that was in force, or that was found there and replaced. */
 export interface Version {
@@ -37,7 +27,7 @@ const stored = z.strictObject({
 export function listVersions(folder: string): Version[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => /^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}\.json$/.test(name))
+    .filter((name) => name.endsWith('.json') && momentOfState(name.slice(0, -'.json'.length)) !== null)
     .sort()
     .flatMap((name) => {
       const parsed = stored.safeParse(readJson(join(folder, name)));
@@ -63,28 +53,21 @@ function readJson(file: string): unknown {
 }
 
 /** Keeps a state of the folder, and of all of them the last twenty. The same state as the newest one is not kept twice. */
-export function saveVersion(folder: string, version: Omit<Version, 'id'>): Version {
+export async function saveVersion(folder: string, version: Omit<Version, 'id'>): Promise<Version> {
   const newest = listVersions(folder).at(-1);
   if (newest !== undefined && hasSameFiles(newest.files, version.files)) return newest;
   mkdirSync(folder, { recursive: true, mode: 0o750 });
-  // Two saves in one millisecond, or a clock that was set back, must not change the order.
-  const at = new Date(Math.max(version.savedAt.getTime(), (newest?.savedAt.getTime() ?? 0) + 1));
-  const id = `${at.toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(2).toString('hex')}`;
-  const temporary = join(folder, `.${id}`);
-  const text = JSON.stringify({
+  const { name: id, at } = nameState({
+    now: version.savedAt,
+    newest: newest?.savedAt ?? null,
+    mark: randomBytes(2).toString('hex'),
+  });
+  const content = JSON.stringify({
     savedAt: at.toISOString(),
     origin: version.origin,
     files: Object.fromEntries(version.files),
   });
-  const handle = openSync(temporary, 'wx', 0o640);
-  try {
-    writeFileSync(handle, text);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  renameSync(temporary, join(folder, `${id}.json`));
-  syncFolder(folder);
+  await replaceFile(join(folder, `${id}.json`), { content, mode: 0o640 });
   for (const old of listVersions(folder).slice(0, -keptVersions))
     rmSync(join(folder, `${old.id}.json`), { force: true });
   return { ...version, id, savedAt: at };

@@ -1,11 +1,12 @@
 /** Where hooks are written: their files are read, put in place, taken out and put back as they were. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
-import { access, link, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, lstat, mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Rejected } from '../core/errors.ts';
 import { hookNames, type HookName } from '../core/hooks.ts';
 import { Turns } from '../core/turns.ts';
+import { createFile, replaceFile } from '../files/replace-file.ts';
 import { findHooks, placeOf, plannedFile, type FoundHooks, type HookFile } from './hook-files.ts';
 import { writeNewHook, type HookLanguage } from './new-hook.ts';
 import { HookVersions, type HookVersion } from './versions.ts';
@@ -170,15 +171,12 @@ function readText(content: Buffer): string | null {
 
 async function create(file: HookFile, text: string): Promise<void> {
   await makeFolder(dirname(file.path));
-  const beside = await writeBeside(file, text, file.kind === 'executable' ? 0o755 : 0o644);
   try {
-    // Unlike a rename it never takes the place of a file that somebody else has just made.
-    await link(beside, file.path);
+    // Never takes the place of a file that somebody else has just made.
+    await createFile(file.path, { content: text, mode: file.kind === 'executable' ? 0o755 : 0o644 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     throw new ChangedMeanwhile(`${file.path} exists already.`);
-  } finally {
-    await rm(beside, { force: true });
   }
 }
 
@@ -201,13 +199,11 @@ async function replace(file: HookFile, text: string, basedOn: string): Promise<v
     throw new Rejected(`${file.path} is a link to a file elsewhere; change it there.`);
   await requireUnchanged(file.path, basedOn);
   const mode = (details?.mode ?? 0o644) & 0o777 & ~writableByAll;
-  const beside = await writeBeside(file, text, file.kind === 'executable' ? mode | 0o100 : mode);
-  try {
-    await requireUnchanged(file.path, basedOn);
-    await rename(beside, file.path);
-  } finally {
-    await rm(beside, { force: true });
-  }
+  await replaceFile(file.path, {
+    content: text,
+    mode: file.kind === 'executable' ? mode | 0o100 : mode,
+    confirm: () => requireUnchanged(file.path, basedOn),
+  });
 }
 
 async function requireUnchanged(path: string, basedOn: string): Promise<void> {
@@ -216,24 +212,6 @@ async function requireUnchanged(path: string, basedOn: string): Promise<void> {
   throw new ChangedMeanwhile(
     stamp === null ? `${path} was taken out meanwhile.` : `${path} was changed by somebody else meanwhile.`,
   );
-}
-
-/** Under a name that no hook has, and on the disk before it counts. */
-async function writeBeside(file: HookFile, text: string, mode: number): Promise<string> {
-  const path = join(dirname(file.path), `.${basename(file.path)}.${randomBytes(4).toString('hex')}`);
-  const handle = await open(path, 'wx', mode);
-  try {
-    await handle.writeFile(text);
-    // The mode given at the start is cut by the umask.
-    await handle.chmod(mode);
-    await handle.sync();
-  } catch (error) {
-    await rm(path, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
-  }
-  return path;
 }
 
 async function inWords<Result>(path: string, work: () => Promise<Result>): Promise<Result> {

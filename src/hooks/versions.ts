@@ -1,8 +1,10 @@
 /** The working versions of each hook: what runs is run from here, so that saving a file changes nothing until it has passed. */
 import { createHash, randomBytes } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile, chmod } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile, chmod } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { putFolderInPlace } from '../files/replace-file.ts';
+import { momentOfState, nameState } from '../files/state-names.ts';
 import type { HookFile, HookFileKind } from './hook-files.ts';
 
 export interface HookVersion {
@@ -20,7 +22,7 @@ export interface HookVersion {
 }
 
 const keptVersions = 20;
-const idForm = /^\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}$/;
+const isId = (name: string) => momentOfState(name) !== null;
 const described = z.object({
   keptAt: z.iso.datetime(),
   kind: z.enum(['module', 'action', 'executable']),
@@ -39,7 +41,7 @@ export class HookVersions {
   /** Of one place, oldest first; what cannot be read is passed over. */
   async list(place: string): Promise<readonly HookVersion[]> {
     const folder = this.#folderOf(place);
-    const ids = (await readdir(folder).catch(() => [])).filter((name) => idForm.test(name)).sort();
+    const ids = (await readdir(folder).catch(() => [])).filter(isId).sort();
     const versions = await Promise.all(ids.map((id) => readVersion(join(folder, id))));
     return versions.flatMap((version) => version ?? []);
   }
@@ -61,9 +63,7 @@ export class HookVersions {
     }
     const above = this.#folderOf(place);
     await mkdir(above, { recursive: true, mode: 0o750 });
-    // Two in one millisecond, or a clock that was set back, must not change the order.
-    const keptAt = new Date(Math.max(now.getTime(), (newest?.keptAt.getTime() ?? 0) + 1));
-    const id = `${keptAt.toISOString().replaceAll(/[-:]/g, '')}-${hash.slice(0, 8)}`;
+    const { name: id, at: keptAt } = nameState({ now, newest: newest?.keptAt ?? null, mark: hash.slice(0, 8) });
     const folder = join(above, `.trial-${randomBytes(4).toString('hex')}`);
     await mkdir(folder, { mode: 0o750 });
     const copy = join(folder, basename(file.path));
@@ -84,15 +84,15 @@ export class HookVersions {
   async keep(trial: HookVersion): Promise<HookVersion> {
     const above = dirname(trial.folder);
     const folder = join(above, trial.id);
-    if (folder !== trial.folder) await rename(trial.folder, folder);
-    const ids = (await readdir(above)).filter((name) => idForm.test(name)).sort();
+    if (folder !== trial.folder) await putFolderInPlace(trial.folder, folder);
+    const ids = (await readdir(above)).filter(isId).sort();
     for (const id of ids.slice(0, -keptVersions)) await rm(join(above, id), { recursive: true, force: true });
     return { ...trial, folder, entry: join(folder, basename(trial.entry)) };
   }
 
   /** The trial has failed. A kept version stays. */
   async drop(trial: HookVersion): Promise<void> {
-    if (idForm.test(basename(trial.folder))) return;
+    if (isId(basename(trial.folder))) return;
     await rm(trial.folder, { recursive: true, force: true });
   }
 

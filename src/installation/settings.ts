@@ -17,6 +17,7 @@ import { replaceSecretFile, SettingsChanged, SettingsFile, whyNotWritable } from
 import { readYaml } from '../config/yaml-source.ts';
 import { Rejected } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
+import { Turns } from '../core/turns.ts';
 import { WebFault } from '../web/fault.ts';
 import { shippedFile } from './shipped-file.ts';
 import type { SettingFault, SettingsDoor, SettingsDraft, SettingsObstacle, SettingsSave } from '../web/ports.ts';
@@ -46,6 +47,7 @@ export function createSettings(
   const path = origin.file ?? resolve(origin.cwd, 'ringledger.yaml');
   const file = new SettingsFile(path, join(parts.stateFolder, 'settings'));
   const texts = new MaskedTexts();
+  const turns = new Turns();
   const parse = (text: string) => parseConfig({ file: path, text, env: origin.env, cwd: origin.cwd });
 
   function current(): Config {
@@ -128,6 +130,20 @@ export function createSettings(
     return place;
   }
 
+  async function write(text: string, hash: string, secrets: SettingsSave['secrets']): Promise<void> {
+    if (file.read().hash !== hash) throw changedMeanwhile();
+    const places = secrets.map((secret) => ({ place: secretFileOf(text, secret.path), value: secret.value }));
+    try {
+      for (const { place, value } of places) await replaceSecretFile(place, value);
+      await file.save(text, hash, clock.now());
+    } catch (error) {
+      if (error instanceof SettingsChanged) throw changedMeanwhile();
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== undefined) throw new Rejected(`It could not be written: ${message}`);
+      throw error;
+    }
+  }
+
   const door: SettingsDoor = {
     async read() {
       const { text, hash } = file.read();
@@ -161,17 +177,8 @@ export function createSettings(
       if (obstacle !== null) throw new WebFault(409, obstacle.reason, obstacle.message);
       const { text, faults } = examine(masked, secrets);
       if (faults.length > 0) return { faults, isSaved: false };
-      if (file.read().hash !== hash) throw changedMeanwhile();
-      const places = secrets.map((secret) => ({ place: secretFileOf(text, secret.path), value: secret.value }));
-      try {
-        for (const { place, value } of places) replaceSecretFile(place, value);
-        file.save(text, hash, clock.now());
-      } catch (error) {
-        if (error instanceof SettingsChanged) throw changedMeanwhile();
-        const { code, message } = error as NodeJS.ErrnoException;
-        if (code !== undefined) throw new Rejected(`It could not be written: ${message}`);
-        throw error;
-      }
+      // Who comes second finds the file changed, and must not have replaced a secret before.
+      await turns.take(path, () => write(text, hash, secrets));
       return { faults: [], isSaved: true };
     },
     async history() {

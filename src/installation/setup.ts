@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { withCrm } from './open-crm.ts';
 import type { Config } from '../config.ts';
-import { replaceFile } from '../config/settings-file.ts';
+import { replaceText } from '../config/settings-file.ts';
 import { Rejected } from '../core/errors.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import { Turns } from '../core/turns.ts';
 import { crmKinds, type CrmKind } from '../crm/index.ts';
 import { readFolder } from '../dialplan/files.ts';
 import { checkManager } from '../doctor/check-manager.ts';
@@ -33,6 +34,7 @@ const answerMs = 6_000;
 
 export function createSetup({ current, stateFolder, clock, log }: SetupParts): SetupDoor {
   const progressFile = join(stateFolder, 'setup.json');
+  const turns = new Turns();
   const readProgress = () => {
     try {
       return progressForm.parse(JSON.parse(readFileSync(progressFile, 'utf8')));
@@ -69,7 +71,7 @@ export function createSetup({ current, stateFolder, clock, log }: SetupParts): S
       };
     },
     async keep(progress) {
-      replaceFile(progressFile, JSON.stringify(progress));
+      await turns.take(progressFile, () => replaceText(progressFile, JSON.stringify(progress)));
     },
 
     async tryAmi(trial) {

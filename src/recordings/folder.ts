@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { mkdir, open, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rm, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { putInPlace } from '../files/replace-file.ts';
 
 /** The folder of the converted recordings: a file is there whole or not at all, whatever happens meanwhile. */
 export class ConvertedFolder {
@@ -36,17 +37,9 @@ export class ConvertedFolder {
   async take(made: string, name: string): Promise<number> {
     const target = join(this.path, name);
     await mkdir(dirname(target), { recursive: true, mode: 0o750 });
-    const file = await open(made, 'r+');
-    try {
-      await file.chmod(0o640);
-      await file.sync();
-      const { size } = await file.stat();
-      await rename(made, target);
-      await syncFolder(dirname(target));
-      return size;
-    } finally {
-      await file.close();
-    }
+    const { size } = await stat(made);
+    await putInPlace(made, target, { mode: 0o640 });
+    return size;
   }
 
   async removeMade(made: string): Promise<void> {
@@ -74,14 +67,5 @@ export class ConvertedFolder {
   async freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(this.path);
     return bavail * bsize;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -4,20 +4,17 @@ import { realpath } from 'node:fs/promises';
 import type { Call } from '../core/call.ts';
 import type { Hooks } from '../core/hooks.ts';
 import type { CallStore, Clock, Log, NumberPlan, Transcoder } from '../core/ports.ts';
+import { ConversionFailed, type Recording } from '../core/recording.ts';
 import {
-  ConversionFailed,
   findCallRecordings,
   isRecordable,
-  judgeFile,
-  keepUntil,
-  planPart,
   type AnnouncedFile,
   type CallRecordings,
   type ConversationFiles,
-  type FileLook,
-  type Recording,
-  type RetentionRule,
-} from '../core/recording.ts';
+} from '../core/recording/call-recordings.ts';
+import { judgeFile, type FileLook } from '../core/recording/judge-file.ts';
+import { keepUntil, type RetentionRule } from '../core/recording/keep-until.ts';
+import { planPart } from '../core/recording/plan-part.ts';
 import { ForbiddenFile, openBelow, type OpenedRecording, type RecordingFinder } from './find.ts';
 import type { ConvertedFolder } from './folder.ts';
 import { newRecordingId } from './links.ts';

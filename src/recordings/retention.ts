@@ -4,7 +4,8 @@ import { dirname, join, relative } from 'node:path';
 import { realpath } from 'node:fs/promises';
 import type { Clock, CursorStore, Log } from '../core/ports.ts';
 import { Rejected } from '../core/errors.ts';
-import { keepUntil, type Recording, type RetentionRule } from '../core/recording.ts';
+import type { Recording } from '../core/recording.ts';
+import { keepUntil, type RetentionRule } from '../core/recording/keep-until.ts';
 import type { RecordingArchive } from './archive.ts';
 import { ForbiddenFile, openBelow, type RecordingFinder } from './find.ts';
 import type { ConvertedFolder } from './folder.ts';
@@ -152,7 +153,7 @@ export class RecordingRetention {
     const rules = JSON.stringify([settings.days, settings.rules]);
     if ((await cursors.get(rulesCursor)) === rules) return;
     for (let after = ''; !this.#isStopped;) {
-      const page = await store.page(after, 500);
+      const page = await store.page({ after, limit: 500 });
       for (const recording of page) {
         const until = keepUntil(settings, recording);
         if (until?.getTime() !== recording.keepUntil?.getTime()) await store.change(recording.id, { keepUntil: until });

@@ -6,7 +6,8 @@
 import { Readable } from 'node:stream';
 import type { FileHandle } from 'node:fs/promises';
 import type { TranscoderInput } from '../core/ports.ts';
-import type { FileLook, Recording } from '../core/recording.ts';
+import type { Recording } from '../core/recording.ts';
+import type { FileLook } from '../core/recording/judge-file.ts';
 
 /** How the samples lie in the file, where time can be counted in bytes. */
 interface Samples {

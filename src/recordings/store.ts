@@ -176,6 +176,12 @@ async function owe(
   }
 }
 
+/** So many, behind this id; the empty one is before all. */
+interface IdPage {
+  readonly after: string;
+  readonly limit: number;
+}
+
 /** Recordings in the service's own database; `db` has the tables of `migrations/0004_recordings`. */
 export class RecordingStore {
   readonly #db: Knex;
@@ -320,18 +326,8 @@ export class RecordingStore {
   }
 
   /** In pages by id. */
-  async expired(
-    now: Date,
-    { after, limit }: { readonly after: string; readonly limit: number },
-  ): Promise<readonly Recording[]> {
-    const rows = await this.#db<RecordingRow>('recordings')
-      .whereNotNull('keep_until')
-      .where('keep_until', '<=', now.getTime())
-      .where('id', '>', after)
-      .whereNot('state', 'removed')
-      .orderBy('id')
-      .limit(limit)
-      .select('*');
+  async expired(now: Date, page: IdPage): Promise<readonly Recording[]> {
+    const rows = await this.#inPages(page).whereNotNull('keep_until').where('keep_until', '<=', now.getTime());
     return rows.map(toRecording);
   }
   /** Converted and on this disk, the oldest first. */
@@ -388,14 +384,16 @@ export class RecordingStore {
     return new Map(rows.map(({ state, count }) => [state, Number(count)]));
   }
   /** In pages by id, for going through all of them. */
-  async page(after: string, limit: number): Promise<readonly Recording[]> {
-    const rows = await this.#db<RecordingRow>('recordings')
+  async page(page: IdPage): Promise<readonly Recording[]> {
+    return (await this.#inPages(page)).map(toRecording);
+  }
+  #inPages({ after, limit }: IdPage) {
+    return this.#db<RecordingRow>('recordings')
       .where('id', '>', after)
       .whereNot('state', 'removed')
       .orderBy('id')
       .limit(limit)
       .select('*');
-    return rows.map(toRecording);
   }
 
   /** Nothing of it is kept but that it was, and why it is gone. */

@@ -1,19 +1,11 @@
 import { open, truncate, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder } from '../files/replace-file.ts';
 
 /** How much is read at a time; a line may be longer. */
 const readBytes = 1024 * 1024;
 const lineEnd = 0x0a;
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
 
 /** A file of lines that is only appended to. A line counts once its end is on the disk; a torn last line never did. */
 export class SpoolFile {
@@ -45,7 +37,7 @@ export class SpoolFile {
   async append(line: string): Promise<void> {
     if (this.#handle === null) {
       this.#handle = await open(this.path, 'a', 0o640);
-      await syncFolder(this.path);
+      await syncFolder(dirname(this.path));
     }
     const bytes = Buffer.from(`${line}\n`);
     try {
@@ -94,6 +86,6 @@ export class SpoolFile {
     await unlink(this.path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
     });
-    await syncFolder(this.path);
+    await syncFolder(dirname(this.path));
   }
 }

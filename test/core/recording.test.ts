@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { judgeFile, keepUntil, planPart, type FileLook } from '../../src/core/recording.ts';
+import { judgeFile, type FileLook } from '../../src/core/recording/judge-file.ts';
+import { keepUntil } from '../../src/core/recording/keep-until.ts';
+import { planPart } from '../../src/core/recording/plan-part.ts';
 import { readRecordings, type RecordedCallOptions } from '../recordings/recorded-call.ts';
 
 const path = '/var/spool/asterisk/monitor/2026/11/21/call.wav';

@@ -9,6 +9,7 @@ import { buildRegistrationRules, registrationConfig } from '../../src/crm/rules-
 import { createCallStore } from '../../src/storage/call-store.ts';
 import { createDeliveryStore } from '../../src/storage/delivery-store.ts';
 import { makeLocalCrm, russianNumbers } from '../crm/local/local-crm-under-test.ts';
+import { diceOfThisRun } from '../support/random-seed.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { createKeptLog } from '../support/kept-log.ts';
 import { numberedChange } from '../support/ledger-samples.ts';
@@ -17,16 +18,15 @@ import { until } from '../support/until.ts';
 const callCount = 30;
 const clientCount = 6;
 
-/** Of every ten requests one is refused and two are done without an answer; which ones is the same in each run. */
+/** Of every ten requests one is refused and two are done without an answer. */
 function makeUnreliable(adapter: CrmAdapter): CrmAdapter {
-  let seed = 1;
-  const draw = () => (seed = (seed * 48_271) % 2_147_483_647) % 10;
+  const dice = diceOfThisRun();
   return new Proxy(adapter, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property);
       if (typeof value !== 'function') return value;
       return async (...values: unknown[]) => {
-        const fate = draw();
+        const fate = Math.floor(dice() * 10);
         if (fate === 0) throw new Retryable('503 Service Unavailable');
         const answer: unknown = await Reflect.apply(value, target, values);
         if (fate <= 2) throw new Retryable('the connection was cut before the answer');

@@ -149,4 +149,52 @@ describe("a CRM user's state", () => {
     await statuses.catchUp();
     assert.equal(set.length, before);
   });
+
+  it('is asked for once, however many are owed, and no older one overtakes a newer one that comes meanwhile', async () => {
+    const count = 20;
+    const names = Array.from({ length: count }, (_, index) => String(200 + index));
+    const many = new StaffDirectory({
+      employees: names.map((name) => ({ ...employee, id: name, name, extensions: [name] })),
+      timeZone: 'UTC',
+    });
+    many.setCrmUsers(
+      'shop',
+      names.map((name) => ({ id: name, name, email: null, extensions: [name], isActive: true })),
+    );
+    let isAway = true;
+    let asked = 0;
+    let whenFirstIsTold = (): Promise<unknown> => Promise.resolve();
+    const store = createToldStatesInMemory();
+    const statuses = new UserStatuses({
+      store: { ...store, list: () => ((asked += 1), store.list()) },
+      clock: { now: () => new Date() },
+      rulesOf: () => rules,
+      directory: many,
+      sources: [
+        {
+          ...source,
+          async setAvailability(extension, availability) {
+            if (isAway) throw new Retryable('no connection');
+            set.push([extension, availability]);
+            if (extension === names[0]) await whenFirstIsTold();
+          },
+        },
+      ],
+      log: silentLog,
+    });
+    const tell = (name: string, status: string) =>
+      statuses.change({ crm: 'shop', userId: name, extension: null, status });
+    for (const name of names) await assert.rejects(tell(name, 'dinner'), Retryable);
+    isAway = false;
+    const [last] = names.slice(-1);
+    whenFirstIsTold = () => tell(last!, 'free');
+    await statuses.catchUp();
+    assert.equal(asked, 1);
+    assert.deepEqual(
+      set.map(([extension, { reason }]) => `${extension} ${reason}`).sort(),
+      names.map((name) => `${name} ${name === last ? 'free' : 'dinner'}`),
+    );
+    await statuses.catchUp();
+    assert.deepEqual([asked, set.length], [2, count], 'nothing is owed any more');
+  });
 });

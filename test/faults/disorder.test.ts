@@ -6,7 +6,6 @@ import {
   amiEvents,
   apartMs,
   celEvents,
-  createDice,
   describeFacts,
   labNumbering,
   readRecordedStories,
@@ -14,6 +13,7 @@ import {
   withoutAmiAlone,
   type RecordedStory,
 } from '../support/recorded-traffic.ts';
+import { createDice } from '../support/random-seed.ts';
 import { silentLog } from '../support/silent-log.ts';
 
 async function follow(story: RecordedStory, ami: readonly string[]): Promise<Call[]> {

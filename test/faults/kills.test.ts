@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDice, readRecordedStories } from '../support/recorded-traffic.ts';
+import { diceOfThisRun } from '../support/random-seed.ts';
+import { readRecordedStories } from '../support/recorded-traffic.ts';
 import { cleanRun, differencesFrom, readLedger, untilSettled } from '../support/reckoning.ts';
 import { ReplayedPbx, replayedConfig } from '../support/replayed-pbx.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -24,7 +25,7 @@ describe('a service that is killed again and again in the middle of calls', () =
   it('loses no call, counts none twice, tells true times, and is ready again within three seconds', async function () {
     this.timeout(240_000);
     const kills = 50;
-    const dice = createDice(Date.now() & 0xffff);
+    const dice = diceOfThisRun();
     const storage = { kind: 'sqlite', path: join(folder, 'ledger.db') } as const;
     const pbx = await ReplayedPbx.start(join(folder, 'cel.csv'));
     closing.push(() => pbx.stop());

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { askAgi } from '../support/agi-client.ts';
 import { startPostgresCluster, type PostgresCluster } from '../support/postgres-cluster.ts';
-import { createDice, readRecordedStories } from '../support/recorded-traffic.ts';
+import { diceOfThisRun } from '../support/random-seed.ts';
+import { readRecordedStories } from '../support/recorded-traffic.ts';
 import { cleanRun, differencesFrom, readLedger, untilSettled } from '../support/reckoning.ts';
 import { ReplayedPbx, replayedConfig } from '../support/replayed-pbx.ts';
 import { ServiceProcess } from '../support/service-process.ts';
@@ -46,7 +47,6 @@ describe('two nodes on one PostgreSQL', function () {
   const hasRole = (node: ServiceProcess) => node.log.some(({ msg }) => msg === 'This node has the role');
   const liveConnections = () => pbx.ami.connections.filter(({ isClosed }) => !isClosed).length;
   let serial = 0;
-  const dice = createDice(11);
   const playSome = (count: number) => {
     for (let begun = 0; begun < count; begun++) {
       serial++;
@@ -63,6 +63,7 @@ describe('two nodes on one PostgreSQL', function () {
   }
 
   it('follow each call once and pay each debt once, though the one that follows is killed again and again', async () => {
+    const dice = diceOfThisRun();
     let [following, standby] = [await startNode('a'), await startNode('b')];
     let names = ['a', 'b'];
     await until(() => hasRole(following) && liveConnections() > 0);

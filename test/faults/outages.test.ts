@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PartStatus } from '../../src/core/ports.ts';
 import { askAgi } from '../support/agi-client.ts';
-import { createDice, readRecordedStories } from '../support/recorded-traffic.ts';
+import { diceOfThisRun } from '../support/random-seed.ts';
+import { readRecordedStories } from '../support/recorded-traffic.ts';
 import { cleanRun, differencesFrom, readLedger, untilSettled } from '../support/reckoning.ts';
 import { ReplayedPbx, replayedConfig } from '../support/replayed-pbx.ts';
 import { ServiceProcess } from '../support/service-process.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -76,7 +77,7 @@ describe('outages', function () {
     const service = await start(replayedConfig(pbx, storage, { amiPort: proxy.port }));
     const isLost = async () => hasFault(await statusOf(service, folder), 'AMI events');
     await until(async () => !(await isLost()));
-    const dice = createDice(3);
+    const dice = diceOfThisRun();
     let serial = 0;
     const playSome = () => {
       for (let begun = 0; begun < 12; begun++)
@@ -110,19 +111,14 @@ describe('outages', function () {
   it('of the disk, when it is full, keep no caller waiting and heal by themselves', async function () {
     const place = join(folder, 'small');
     mkdirSync(place);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', place], { stdio: 'pipe' });
-    } catch {
-      // Needs root and the right to mount.
-      return this.skip();
-    }
-    closing.push(() => execFileSync('umount', ['-l', place]));
+    const disk = mountSmallDisk(place, '8m');
+    if (disk === null) return this.skip();
+    closing.push(() => disk.unmount());
     const storage = storageIn(place);
     const service = await start(replayedConfig(pbx, storage));
     pbx.play(short[0]!, { serial: 1 });
     await until(() => pbx.isQuiet, { timeoutMs: 20_000 });
-    const filler = join(place, 'filler');
-    assert.throws(() => writeFileSync(filler, Buffer.alloc(8 * 1024 * 1024)), { code: 'ENOSPC' });
+    const filler = disk.fill();
     for (let serial = 2; serial <= 60; serial++) pbx.play(short[serial % short.length]!, { serial });
     await until(async () => (await statusOf(service, place)).some((part) => part.health === 'error'), {
       timeoutMs: 20_000,

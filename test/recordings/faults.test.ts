@@ -1,6 +1,5 @@
 /** What may go wrong with the converter and the disk: the recording is heard all the same, and becomes an mp3 in the end. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -15,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Recording } from '../../src/core/recording.ts';
 import { forEachDatabase } from '../support/databases.ts';
+import { mountSmallDisk } from '../support/small-disk.ts';
 import { listen } from '../support/tones.ts';
 import { until } from '../support/until.ts';
 import { RecordingsHouse } from './house.ts';
@@ -163,12 +163,8 @@ ffmpeg "$@"; status=$?; rm ${marks}/$$; exit $status`;
       await open('exec ffmpeg "$@"', { keep: { minFreeMegabytes: 0 } });
       const small = join(house.folder, 'converted');
       await house.halt();
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small], { stdio: 'pipe' });
-      } catch {
-        // Needs root and the right to mount.
-        return this.skip();
-      }
+      const disk = mountSmallDisk(small, '64k');
+      if (disk === null) return this.skip();
       try {
         const { folder, clock, database } = house;
         house = new RecordingsHouse(database, {
@@ -177,8 +173,7 @@ ffmpeg "$@"; status=$?; rm ${marks}/$$; exit $status`;
           config: { convert: { program }, keep: { minFreeMegabytes: 0 } },
         });
         await house.start();
-        const filler = join(small, 'filler');
-        assert.throws(() => writeFileSync(filler, Buffer.alloc(256 * 1024)), { code: 'ENOSPC' });
+        const filler = disk.fill();
         const call = await house.end({ path });
         const [recording] = await house.untilAll(call, 'original');
         await assertHeardAs(recording!, 'audio/wav');
@@ -190,7 +185,7 @@ ffmpeg "$@"; status=$?; rm ${marks}/$$; exit $status`;
         assert.equal((await house.status()).health, 'ok');
         await house.halt();
       } finally {
-        execFileSync('umount', ['-l', small]);
+        disk.unmount();
       }
     });
 

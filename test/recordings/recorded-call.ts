@@ -1,7 +1,7 @@
 /** Calls with a recording, as events of a phone system and as the ledger keeps them. */
 import type { CallChange } from '../../src/core/ports.ts';
 import type { PbxEvent } from '../../src/core/pbx-event.ts';
-import { findCallRecordings, type CallRecordings } from '../../src/core/recording.ts';
+import { findCallRecordings, type CallRecordings } from '../../src/core/recording/call-recordings.ts';
 import { numberingConfig } from '../../src/numbering/config.ts';
 import { createNumberPlan } from '../../src/numbering/number-plan.ts';
 

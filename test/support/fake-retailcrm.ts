@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import type { Clock } from '../../src/core/ports.ts';
+import { diceOfThisRun } from './random-seed.ts';
 
 export const fakeKey = 'fake-retailcrm-key';
 
@@ -204,8 +205,6 @@ export interface FakeRetailcrmOptions {
   readonly timeZone?: string;
   /** Whether the limits are kept; a test in a hurry does without. */
   readonly hasLimits?: boolean;
-  /** 0 to 1, for the faults. */
-  readonly random?: () => number;
 }
 
 const groups: Readonly<Record<string, string>> = {
@@ -234,6 +233,7 @@ export class FakeRetailcrm {
   /** The most requests that came within a second, by limit. */
   readonly busiest = { general: 0, telephony: 0 };
   readonly faults: FakeFaults = {};
+  readonly #dice = diceOfThisRun();
   readonly ways: FakeWays = {};
   /** Methods that the key may not use, as beginnings of paths. */
   readonly forbidden = new Set<string>();
@@ -338,11 +338,14 @@ export class FakeRetailcrm {
     return this.#options.clock.now().toLocaleString('sv-SE', format);
   }
 
+  #isDrawn(share: number | undefined): boolean {
+    return share !== undefined && this.#dice() < share;
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url!, this.address);
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const random = this.#options.random ?? Math.random;
     const fault = this.#failsNext;
     this.#failsNext = null;
     if (fault === 'down' || this.faults.isDown === true) {
@@ -362,10 +365,10 @@ export class FakeRetailcrm {
       this.requests.push(`${request.method} ${url.pathname}`);
       const form = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
       const path = this.#enter(request, url, form, fault);
-      if (random() < (this.faults.brokenAnswers ?? 0)) throw new No(500, 'Internal error');
+      if (this.#isDrawn(this.faults.brokenAnswers)) throw new No(500, 'Internal error');
       const isWrite = request.method === 'POST';
       const [status, body] = isWrite ? this.#write(path, form) : this.#read(path, url.searchParams);
-      if (isWrite && (this.#losesNext || random() < (this.faults.lostAnswers ?? 0))) {
+      if (isWrite && (this.#losesNext || this.#isDrawn(this.faults.lostAnswers))) {
         this.#losesNext = false;
         request.socket.destroy();
         return;

@@ -86,17 +86,6 @@ export function celEvents(rows: readonly string[]): PbxEvent[] {
   return events;
 }
 
-/** Pseudo-random numbers in [0, 1), the same for the same seed (mulberry32). */
-export function createDice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /**
  * The same calls once more as other calls: ids, channel names and bridges of their own, clients with other numbers, and
  * all times later by so many whole seconds. `serial` (1–899) is different for each playing.

@@ -156,6 +156,23 @@ describe('the settings over the API', function () {
     assert.equal((await look()).isRestartDue, true);
   });
 
+  it('are saved by one alone of those who save at once, and so are their secrets', async () => {
+    const { hash, draft: shown } = await look();
+    const path = ['http', 'tokens', 0, 'token'];
+    const outcomes = await Promise.all(
+      ['KZ', 'BY', 'AM'].map(async (country) => {
+        const value = `canary-of-${country}-0123456789abcdef`;
+        const text = shown.text.replace('country: RU', `country: ${country}`);
+        const { status } = await post('settings', { hash, text, secrets: [{ path, value }] });
+        return { country, value, status };
+      }),
+    );
+    assert.deepEqual(outcomes.map(({ status }) => status).sort(), [200, 409, 409]);
+    const saved = outcomes.find(({ status }) => status === 200)!;
+    assert.match(onDisk(), new RegExp(`country: ${saved.country}`));
+    assert.equal(readFileSync(join(service.folder, 'secrets', 'wallboard'), 'utf8'), `${saved.value}\n`);
+  });
+
   it('write secrets nowhere but below the folder of the file', async () => {
     const outside = join(service.folder, '..', `outside-${process.pid}`);
     writeFileSync(outside, 'untouched-0123456789abcdefghij');

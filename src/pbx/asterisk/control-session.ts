@@ -6,7 +6,8 @@ import type { Clock, Log, OriginateRequest, PartStatus } from '../../core/ports.
 import { LoginRefused, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami/ami-link.ts';
 import { encodeAction, type AmiHeader, type AmiMessage } from './ami/ami-message.ts';
 import { AmiParser } from './ami/ami-parser.ts';
-import { Backoff, type BackoffSettings } from './ami/backoff.ts';
+import type { BackoffSettings } from './ami/backoff.ts';
+import { keepConnected } from './ami/keep-connected.ts';
 import { originateAction } from './ami/originate.ts';
 
 export interface ControlSessionSettings {
@@ -259,23 +260,19 @@ export class ControlSession {
     for (const wake of [...this.#waiters]) wake();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    const backoff = new Backoff(this.#settings.backoff);
-    while (!signal.aborted) {
-      const startedAt = performance.now();
-      try {
-        this.#setState('lost', await this.#hold(signal));
-      } catch (error) {
-        this.#setState(error instanceof LoginRefused ? 'refused' : 'lost', (error as Error).message);
-      }
-      this.#wakeWaiters();
-      if (signal.aborted) return;
-      if (performance.now() - startedAt > this.#settings.backoff.maxMs) backoff.reset();
-      const waitMs = this.#state === 'refused' ? this.#settings.refusedRetryMs : backoff.next();
-      this.#parts.log.warn({ reason: this.#reason, retryInMs: waitMs }, 'The AMI control session is not connected');
-      await delay(waitMs, undefined, { signal }).catch(() => {});
-    }
+  #run(): Promise<void> {
+    const { backoff, refusedRetryMs } = this.#settings;
+    return keepConnected(this.#stopping.signal, {
+      backoff,
+      refusedRetryMs,
+      hold: (signal) => this.#hold(signal),
+      onEnd: (end, reason) => {
+        this.#setState(end, reason);
+        this.#wakeWaiters();
+      },
+      onWait: (reason, retryInMs) =>
+        this.#parts.log.warn({ reason, retryInMs }, 'The AMI control session is not connected'),
+    });
   }
 
   /** One connection, from its making to its end; resolves with why it ended. */

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PbxEvent } from '../../core/pbx-event.ts';
 import type { Clock, Log, PartStatus, PbxEventSink } from '../../core/ports.ts';
-import { AmiLink, LoginRefused, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami/ami-link.ts';
+import { AmiLink, type AmiAddress, type AmiLinkDeadlines, type AmiReply } from './ami/ami-link.ts';
 import type { AmiHeader, AmiMessage } from './ami/ami-message.ts';
-import { Backoff, type BackoffSettings } from './ami/backoff.ts';
+import type { BackoffSettings } from './ami/backoff.ts';
+import { keepConnected } from './ami/keep-connected.ts';
 import type { LocalTime } from './csv/local-time.ts';
 import { AmiTranslator, eventClasses, eventFilters } from './translate.ts';
 
@@ -153,24 +154,16 @@ export class EventSession {
     return { part, health: 'ok', message: `Connected to ${where}`, ...details };
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    const backoff = new Backoff(this.#settings.backoff);
-    while (!signal.aborted) {
-      const startedAt = performance.now();
-      try {
-        const reason = await this.#follow(signal);
-        this.#setState('lost', reason);
-      } catch (error) {
-        this.#setState(error instanceof LoginRefused ? 'refused' : 'lost', (error as Error).message);
-      }
-      if (signal.aborted) return;
-      // A connection that lived is a new beginning; one that dies at once is another failure.
-      if (performance.now() - startedAt > this.#settings.backoff.maxMs) backoff.reset();
-      const waitMs = this.#state === 'refused' ? this.#settings.refusedRetryMs : backoff.next();
-      this.#parts.log.warn({ reason: this.#reason, retryInMs: waitMs }, 'The AMI event session is not connected');
-      await delay(waitMs, undefined, { signal }).catch(() => {});
-    }
+  #run(): Promise<void> {
+    const { backoff, refusedRetryMs } = this.#settings;
+    return keepConnected(this.#stopping.signal, {
+      backoff,
+      refusedRetryMs,
+      hold: (signal) => this.#follow(signal),
+      onEnd: (end, reason) => this.#setState(end, reason),
+      onWait: (reason, retryInMs) =>
+        this.#parts.log.warn({ reason, retryInMs }, 'The AMI event session is not connected'),
+    });
   }
 
   /** One connection, from login to its end; resolves with why it ended. */

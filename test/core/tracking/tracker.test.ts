@@ -11,10 +11,10 @@ import { openDatabase, type Database } from '../../../src/storage/connection.ts'
 import { migrateDatabase } from '../../../src/storage/migrate.ts';
 import { FixedClock } from '../../support/fixed-clock.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
+import { diceOfThisRun } from '../../support/random-seed.ts';
 import {
   amiEvents,
   celEvents,
-  createDice,
   labNumbering,
   readRecordedStories,
   type RecordedStory,
@@ -153,7 +153,7 @@ describe('the call tracker', () => {
     }
 
     it('leaves the ledger and the debts of an unbroken run, for every story', async () => {
-      const dice = createDice(7);
+      const dice = diceOfThisRun();
       for (const [index, story] of stories.entries()) {
         const unbroken = await follow(story, `${story.name} unbroken`, []);
         const { length } = eventsOf(story);

@@ -15,7 +15,8 @@ import { forEachDatabase } from '../../support/databases.ts';
 import { FakeKommo } from '../../support/fake-kommo.ts';
 import { FixedClock } from '../../support/fixed-clock.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
-import { amiEvents, createDice, labNumbering, readRecordedStories, retell } from '../../support/recorded-traffic.ts';
+import { diceOfThisRun } from '../../support/random-seed.ts';
+import { amiEvents, labNumbering, readRecordedStories, retell } from '../../support/recorded-traffic.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { until } from '../../support/until.ts';
 import { connectKommo } from './kommo-under-test.ts';
@@ -209,7 +210,7 @@ describe('the recorded calls in an amoCRM or Kommo account', () => {
     if (kind === 'postgres') return;
     it('are the same when answers get lost, requests are limited, tokens run out and the service restarts', async function () {
       this.timeout(120_000);
-      const dice = createDice(7);
+      const dice = diceOfThisRun();
       let burst = 0;
       const burstDice = () => {
         if (burst > 0) {

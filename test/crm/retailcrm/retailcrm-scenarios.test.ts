@@ -18,7 +18,7 @@ import { forEachDatabase } from '../../support/databases.ts';
 import { FakeRetailcrm } from '../../support/fake-retailcrm.ts';
 import { FixedClock } from '../../support/fixed-clock.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
-import { amiEvents, createDice, labNumbering, readRecordedStories, retell } from '../../support/recorded-traffic.ts';
+import { amiEvents, labNumbering, readRecordedStories, retell } from '../../support/recorded-traffic.ts';
 import { silentLog } from '../../support/silent-log.ts';
 import { FakeKommo } from '../../support/fake-kommo.ts';
 import { until } from '../../support/until.ts';
@@ -147,7 +147,7 @@ describe('the recorded calls in a retailCRM account', () => {
     async function prepare(crms: readonly string[]) {
       const { database } = await makeDatabase();
       const clock = new FixedClock(new Date('2026-11-22T00:00:00Z'));
-      const fake = await FakeRetailcrm.start({ clock, random: createDice(11) });
+      const fake = await FakeRetailcrm.start({ clock });
       clean.push(() => fake.stop());
       fake.addUser({ id: 1, email: 'anna@example.org' });
       const ledger = await fillLedger(database, clock, crms);
