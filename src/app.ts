@@ -34,18 +34,14 @@ import type {
 import { createIncomingCards } from './core/incoming-card.ts';
 import { createConversationHandler } from './core/registration.ts';
 import { CallTracker, defaultTrackerSettings } from './core/tracking/call-tracker.ts';
-import { crmKinds } from './crm/index.ts';
+import { crmKinds, type BuiltCrm } from './crm/index.ts';
 import type { KommoConfig } from './crm/kommo/config.ts';
 import { createHooks } from './hooks/installed-hooks.ts';
-import { createDialplanDoor } from './installation/dialplan.ts';
 import { dryRunCall } from './installation/dry-run.ts';
-import { createHookWorkshop } from './installation/hook-workshop.ts';
-import { createSettings, type SettingsOrigin } from './installation/settings.ts';
-import { createSetup } from './installation/setup.ts';
-import { examineInstallation } from './installation/views.ts';
+import { onFirstUse, once } from './installation/on-first-use.ts';
+import type { SettingsOrigin } from './installation/settings.ts';
 import { createNumbering, createScreen, readClickToCall, readRules } from './installation/foundations.ts';
 import { pbxKinds } from './pbx/index.ts';
-import { createRecordings } from './recordings/recordings.ts';
 import { createApiTokenStore } from './storage/api-token-store.ts';
 import { createCallStore } from './storage/call-store.ts';
 import { openDatabase } from './storage/connection.ts';
@@ -132,8 +128,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
 
     // The CRMs, and what is known of their contacts and users.
     const usersOf = new Map<string, readonly CrmUser[]>();
-    const crms = config.crm.map((entry) => {
-      const built = crmKinds[entry.kind].create(entry.settings, {
+    const crms: (BuiltCrm & { readonly entry: Config['crm'][number]; readonly mirror: ContactMirror })[] = [];
+    for (const entry of config.crm) {
+      const built = await crmKinds[entry.kind].create(entry.settings, {
         name: entry.name,
         db: database.knex,
         numbers: plan,
@@ -142,8 +139,8 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
         staff: () => directory.all(),
       });
       undo.push(() => built.adapter.close?.());
-      return { entry, ...built, mirror: new ContactMirror() };
-    });
+      crms.push({ entry, ...built, mirror: new ContactMirror() });
+    }
     const own = crms.find((crm) => crm.book !== undefined);
     const book = own?.book === undefined ? null : forgettingDeleted(own.book, own.mirror);
     await book?.takeConfiguredEmployees(configured);
@@ -190,7 +187,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     let publicUrl = config.http.publicUrl ?? `http://${config.http.host}:${config.http.port}`;
     const recordings = !config.recordings.enabled
       ? null
-      : createRecordings({
+      : (await import('./recordings/recordings.ts')).createRecordings({
           config: config.recordings,
           db: database.knex,
           calls: callStore,
@@ -437,23 +434,29 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => hooks.status(),
     ];
     const ledger = createLedgerQueries(database);
-    const workshop = createHookWorkshop({
-      config: config.hooks,
-      versionsFolder: hookVersionsFolder,
-      crms: crmNames,
-      installed: hooks,
-      surroundingsOf: (crm) => ({
-        timeZone: config.installation.timezone,
-        userOf: (extension) => userOfHook(crm, extension),
-        phoneFieldId: crm === null ? null : phoneFieldOf(crm),
-      }),
-      findCall: (source, linkedId) => findCallOf(ledger, source === null ? [...sources.keys()] : [source], linkedId),
-      env: process.env,
+    const workshop = onFirstUse(async () => {
+      const { createHookWorkshop } = await import('./installation/hook-workshop.ts');
+      return createHookWorkshop({
+        config: config.hooks,
+        versionsFolder: hookVersionsFolder,
+        crms: crmNames,
+        installed: hooks,
+        surroundingsOf: (crm) => ({
+          timeZone: config.installation.timezone,
+          userOf: (extension) => userOfHook(crm, extension),
+          phoneFieldId: crm === null ? null : phoneFieldOf(crm),
+        }),
+        findCall: (source, linkedId) => findCallOf(ledger, source === null ? [...sources.keys()] : [source], linkedId),
+        env: process.env,
+      });
     });
     const webUsers = createWebUserStore(database);
     const stateFolder = dirname(tokenFile);
     const origin = parts.origin ?? { file: null, env: {}, cwd: stateFolder, restart: null };
-    const settings = createSettings(config, { origin, stateFolder, clock });
+    const openSettings = once(async () => {
+      const { createSettings } = await import('./installation/settings.ts');
+      return createSettings(config, { origin, stateFolder, clock });
+    });
     const firstRun = createFirstRun(join(dirname(tokenFile), 'first-run-token'));
     const web = createWebServer({
       config: config.http,
@@ -535,10 +538,19 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
               crms.map(({ mirror }) => mirror),
               text,
             ),
-          examine: () => examineInstallation(config, directory.all(), { clock, log }),
-          dialplan: createDialplanDoor(settings.current, { clock, log }),
-          settings: settings.door,
-          setup: createSetup({ current: settings.current, stateFolder, clock, log }),
+          examine: async () => {
+            const { examineInstallation } = await import('./installation/views.ts');
+            return examineInstallation(config, directory.all(), { clock, log });
+          },
+          dialplan: onFirstUse(async () => {
+            const { createDialplanDoor } = await import('./installation/dialplan.ts');
+            return createDialplanDoor((await openSettings()).current, { clock, log });
+          }),
+          settings: onFirstUse(async () => (await openSettings()).door),
+          setup: onFirstUse(async () => {
+            const { createSetup } = await import('./installation/setup.ts');
+            return createSetup({ current: (await openSettings()).current, stateFolder, clock, log });
+          }),
         },
       },
     });
