@@ -56,7 +56,7 @@ import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease, type NodeLease } from './storage/node-lease.ts';
 import { createSpool } from './storage/spool.ts';
-import { refreshStatistics } from './storage/statistics.ts';
+import { keepStatistics } from './storage/statistics.ts';
 import { createWebUserStore } from './storage/web-user-store.ts';
 import { builtBundleFolder, loadBundle } from './web/bundle.ts';
 import { createFirstRun } from './web/first-run.ts';
@@ -88,8 +88,6 @@ export interface App {
 
 /** Late events of an ended call (CEL, recordings) arrive within this; only then is it offered to the CRMs. */
 const settleMs = 2_000;
-/** A ledger grows little in so long a time. */
-const statisticsEveryMs = 24 * 3_600_000;
 const crmSyncSettings = { everyMs: 5_000, fullEveryMs: 600_000 };
 
 /** Builds and starts everything; resolves once calls are followed and questions answered. Rejects when it cannot start. */
@@ -115,13 +113,6 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     undo.push(() => database.close());
     const ran = await migrateDatabase(database);
     if (ran.length > 0) log.info({ migrations: ran }, 'the database was brought up to date');
-    const refresh = () =>
-      refreshStatistics(database).catch((error: unknown) =>
-        log.warn({ error: (error as Error).message }, 'the statistics of the database could not be refreshed'),
-      );
-    await refresh();
-    const refreshing = setInterval(() => void refresh(), statisticsEveryMs);
-    undo.push(() => clearInterval(refreshing));
 
     // Who works here, and what numbers mean.
     const { directory, plan, configured, withMobile } = createNumbering(config);
@@ -565,6 +556,9 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       );
     }
     log.info({ agiPort: agi.port, httpPort }, 'ready');
+    // A long ledger takes a while to be looked through; calls need not wait for that.
+    const statistics = keepStatistics({ database, log });
+    undo.push(() => statistics.stop());
 
     return {
       agiPort: agi.port,
