@@ -2,49 +2,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addConfigCommand } from './cli/config.ts';
-import { addContactsCommand } from './cli/contacts.ts';
-import { runCli, type AddCommand } from './cli/context.ts';
-import { addCrmCommand } from './cli/crm.ts';
-import { addDeliveriesCommand } from './cli/deliveries.ts';
-import { dialplanCommands } from './cli/dialplan.ts';
-import { createDoctorCommand } from './cli/doctor.ts';
-import { dialplanParts, doctorParts } from './cli/installation-parts.ts';
-import { createLog } from './cli/log.ts';
-import { addHookCommand } from './cli/hooks.ts';
-import { addLookupCommand } from './cli/lookup.ts';
-import { addRebuildCommand } from './cli/rebuild.ts';
-import { createRecordCommand } from './cli/record.ts';
-import { addReplayCommand } from './cli/replay.ts';
-import { createStartCommand } from './cli/start.ts';
-import { addStatusCommand } from './cli/status.ts';
+import { createCommands } from './cli/commands.ts';
+import { runCli } from './cli/context.ts';
 import { setGarbageCollection } from './installation/garbage-collection.ts';
 
-/** All commands; the only list. */
-const commands: readonly AddCommand[] = [
-  createStartCommand({
-    async startService({ config, file }, surroundings) {
-      setGarbageCollection();
-      // The other commands need not wait for the whole house to load.
-      const { createApp } = await import('./app.ts');
-      return createApp(config, { log: createLog(config.log, process.stdout), origin: { file, ...surroundings } });
-    },
-    signals: process,
-    exit: (code) => process.exit(code),
-  }),
-  addStatusCommand,
-  createDoctorCommand(doctorParts),
-  addConfigCommand,
-  dialplanCommands(dialplanParts),
-  addLookupCommand,
-  addDeliveriesCommand,
-  addContactsCommand,
-  addCrmCommand,
-  addHookCommand,
-  createRecordCommand({ signals: process }),
-  addReplayCommand,
-  addRebuildCommand,
-];
+const commands = createCommands({
+  async startService({ config, file }, surroundings) {
+    setGarbageCollection();
+    const [{ createApp }, { createLog }] = await Promise.all([import('./app.ts'), import('./cli/log.ts')]);
+    return createApp(config, { log: createLog(config.log, process.stdout), origin: { file, ...surroundings } });
+  },
+  signals: process,
+  exit: (code) => process.exit(code),
+});
 
 /** From `package.json`, which stands one folder higher for the compiled program. */
 function readVersion(): string {

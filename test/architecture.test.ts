@@ -34,6 +34,20 @@ const onlyIn: Record<string, string> = {
   handlebars: 'src/dialplan/render.ts',
 };
 
+/** What the service is made of when it starts, and packages that it has no use for until somebody asks for more. */
+const atRest = ['src/main.ts', 'src/cli/start.ts', 'src/cli/log.ts', 'src/app.ts'];
+const notAtRest = [
+  'handlebars',
+  'diff',
+  'csv-parse',
+  'pg',
+  'undici',
+  'fluent-ffmpeg',
+  'aws4fetch',
+  'esbuild',
+  'transliteration',
+];
+
 function filesOf(folder: string): string[] {
   const path = join(root, folder);
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
@@ -43,6 +57,11 @@ function filesOf(folder: string): string[] {
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8');
   return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+}
+/** What comes with the file whether it is used or not. */
+function loadedWith(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/^(?:import|export) (?!type )[^;]*?'([^']+)';$/gm)].map((match) => match[1]!);
 }
 const isUnder = (path: string, folder: string) => path === folder || path.startsWith(folder + '/');
 const allFiles = ['src', 'agi', 'migrations'].flatMap(filesOf);
@@ -110,6 +129,20 @@ describe('the architecture', () => {
       // A file that is appended to is another matter: its own `datasync` tells what of it counts.
       return /\bfsync(?:Sync)?\b|\.sync\(|\brenameSync\b/.test(readFileSync(join(root, file), 'utf8'));
     });
+    assert.deepEqual(faults, []);
+  });
+
+  it('holds in the memory of a service at rest no package that waits for somebody to ask', () => {
+    const faults: string[] = [];
+    const files = new Set(atRest);
+    for (const file of files) {
+      for (const specifier of loadedWith(file)) {
+        if (specifier.startsWith('.')) files.add(relative(root, resolve(root, dirname(file), specifier)));
+        else if (notAtRest.some((name) => specifier === name || specifier.startsWith(`${name}/`)))
+          faults.push(`${file} imports ${specifier}`);
+      }
+    }
+    assert.ok(files.has('src/storage/connection.ts'));
     assert.deepEqual(faults, []);
   });
 

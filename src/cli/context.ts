@@ -42,9 +42,13 @@ export interface CliContext extends Surroundings {
 /** One command or family of commands; adds itself to the program. */
 export type AddCommand = (program: Command, context: CliContext) => void;
 
+/** Commands by their first word. */
+export type CommandLoaders = Readonly<Record<string, () => Promise<AddCommand>>>;
+
 export interface CliOptions extends Surroundings {
   readonly version: string;
-  readonly commands: readonly AddCommand[];
+  /** Loaders: only the command that is asked for is loaded, as most of them know half of the house. */
+  readonly commands: readonly AddCommand[] | CommandLoaders;
 }
 
 /** Runs one command line (without node and script) and resolves with the exit code; never throws for a user's fault. */
@@ -75,14 +79,26 @@ export async function runCli(words: readonly string[], options: CliOptions): Pro
     printJson: (value) => void options.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
     setExitCode: (code) => (exitCode = code),
   };
-  for (const add of options.commands) add(program, context);
   try {
+    const [word] = program.parseOptions([...words]).operands;
+    for (const add of await loadCommands(options.commands, word)) add(program, context);
     await program.parseAsync([...words], { from: 'user' });
     return exitCode;
   } catch (error) {
     return explain(error, options);
   }
 }
+
+/** All of them where none is named: help and the answer to a wrong word tell which there are. */
+async function loadCommands(
+  commands: CliOptions['commands'],
+  word: string | undefined,
+): Promise<readonly AddCommand[]> {
+  if (isList(commands)) return commands;
+  const named = word !== undefined && Object.hasOwn(commands, word) ? [commands[word]!] : Object.values(commands);
+  return Promise.all(named.map((load) => load()));
+}
+const isList = (commands: CliOptions['commands']): commands is readonly AddCommand[] => Array.isArray(commands);
 
 function explain(error: unknown, { stderr }: Surroundings): number {
   if (isCommanderFault(error)) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;

@@ -112,7 +112,7 @@ async function addCrmEmployees(
   const entry = config.crm.find(({ kind }) => kind === 'local');
   if (entry === undefined) return;
   const parts = { name: entry.name, db: database.knex, numbers: plan, clock: systemClock };
-  const { book } = crmKinds.local.create(entry.settings, parts);
+  const { book } = await crmKinds.local.create(entry.settings, parts);
   const ids = new Set(configured.map(({ id }) => id));
   const added = (await book!.listEmployees()).filter(({ id }) => !ids.has(id));
   directory.setEmployees([...configured, ...added.map(withMobile)]);

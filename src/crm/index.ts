@@ -1,11 +1,9 @@
 import type { Knex } from 'knex';
 import type { ContactBook } from '../core/contact-book.ts';
 import type { Clock, CrmAdapter, Employee, NumberPlan } from '../core/ports.ts';
-import { createKommoCrm } from './kommo/adapter.ts';
 import { kommoConfig } from './kommo/config.ts';
-import { createLocalCrm } from './local/adapter.ts';
 import { localCrmConfig } from './local/config.ts';
-import { createRetailcrmCrm, type IntegrationSetup } from './retailcrm/adapter.ts';
+import type { IntegrationSetup } from './retailcrm/adapter.ts';
 import { retailcrmConfig } from './retailcrm/config.ts';
 
 /** What an adapter may stand on; each takes what it needs. */
@@ -32,25 +30,33 @@ export interface BuiltCrm {
   readonly finish?: () => Promise<void>;
 }
 
-/** Every kind of CRM: its settings, and how it is built from settings that have passed. The only list. */
+/**
+ * Every kind of CRM: its settings, and how it is built from settings that have passed. The only list. An adapter is loaded
+ * when it is built: an installation holds in memory the CRMs that it has.
+ */
 export const crmKinds = {
   local: {
     config: localCrmConfig,
-    create: (settings: unknown, parts: CrmParts): BuiltCrm =>
-      createLocalCrm({ ...parts, config: localCrmConfig.parse(settings) }),
+    async create(settings: unknown, parts: CrmParts): Promise<BuiltCrm> {
+      const { createLocalCrm } = await import('./local/adapter.ts');
+      return createLocalCrm({ ...parts, config: localCrmConfig.parse(settings) });
+    },
   },
   /** amoCRM and Kommo: two brands of one CRM. */
   kommo: {
     config: kommoConfig,
-    create: (settings: unknown, parts: CrmParts): BuiltCrm => ({
-      adapter: createKommoCrm({ ...parts, config: kommoConfig.parse(settings) }),
-    }),
+    async create(settings: unknown, parts: CrmParts): Promise<BuiltCrm> {
+      const { createKommoCrm } = await import('./kommo/adapter.ts');
+      return { adapter: createKommoCrm({ ...parts, config: kommoConfig.parse(settings) }) };
+    },
   },
   /** retailCRM and Simla: two brands of one CRM. */
   retailcrm: {
     config: retailcrmConfig,
-    create: (settings: unknown, parts: CrmParts): BuiltCrm =>
-      createRetailcrmCrm({ ...parts, config: retailcrmConfig.parse(settings) }),
+    async create(settings: unknown, parts: CrmParts): Promise<BuiltCrm> {
+      const { createRetailcrmCrm } = await import('./retailcrm/adapter.ts');
+      return createRetailcrmCrm({ ...parts, config: retailcrmConfig.parse(settings) });
+    },
   },
 } as const;
 

@@ -18,7 +18,7 @@ export async function withCrm<Result>(
   const database = await openDatabase(isThere ? storage : { ...storage, path: ':memory:' });
   try {
     if (!isThere) await migrateDatabase(database);
-    const crm = crmKinds[entry.kind].create(entry.settings, {
+    const crm = await crmKinds[entry.kind].create(entry.settings, {
       name: entry.name,
       db: database.knex,
       numbers: plan,

@@ -190,7 +190,7 @@ export function createSettings(
       if (texts.mask(text) === null) throw new Rejected('This version is no YAML; look at it on the server');
       return describe(text, faultsOf(text));
     },
-    restart() {
+    async restart() {
       if (origin.restart === null)
         throw new WebFault(409, 'not_managed', 'Nobody would start the service again; restart it on the server.');
       origin.restart();

@@ -18,7 +18,6 @@ import { createS3Archive } from './archive.ts';
 import { createRecordingHandler, withRecordingLinks } from './attach.ts';
 import type { RecordingsConfig } from './config.ts';
 import { openConverted, openOriginal } from './content.ts';
-import { createTranscoder } from './convert.ts';
 import { RecordingFinder } from './find.ts';
 import { ConvertedFolder } from './folder.ts';
 import { RecordingKeeper } from './keeper.ts';
@@ -100,7 +99,10 @@ export function createRecordings(parts: RecordingsParts): Recordings {
     plan: parts.plan,
     hooks: parts.hooks,
     finder,
-    transcoder: createTranscoder(config.convert),
+    transcoder: {
+      // Loaded for the first recording that is converted.
+      toMp3: async (work) => (await import('./convert.ts')).createTranscoder(config.convert).toMp3(work),
+    },
     folder,
     clock,
     log,

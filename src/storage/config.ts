@@ -25,3 +25,4 @@ export const databaseConfigSchema = z.discriminatedUnion('kind', [
 ]);
 
 export type DatabaseConfig = z.input<typeof databaseConfigSchema>;
+export type PostgresSettings = Extract<z.output<typeof databaseConfigSchema>, { kind: 'postgres' }>;

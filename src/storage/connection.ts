@@ -1,13 +1,12 @@
 import { mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
 import knex from 'knex';
 import type { Knex } from 'knex';
-import pg from 'pg';
-import type { z } from 'zod';
+import type pg from 'pg';
 import { databaseConfigSchema } from './config.ts';
-import type { DatabaseConfig } from './config.ts';
+import type { DatabaseConfig, PostgresSettings } from './config.ts';
 import { DatabaseUnusable, isDamaged } from './errors.ts';
+import { loadDialect, quiet, type DialectClass, type Query } from './knex-dialect.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 
@@ -25,30 +24,9 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const connectTimeoutMs = 5_000;
 const busyTimeoutMs = 5_000;
 
-/** Knex prints what it also throws; whoever catches it logs it. Its warnings of lost connections follow from the same. */
-const quiet: Knex.Logger = { warn() {}, error() {}, debug() {}, deprecate() {} };
-
-/** What knex hands to a dialect's `_query` and takes back. */
-interface Query {
-  sql: string;
-  bindings?: readonly unknown[];
-  /** `rows`: lists of bindings, for each of which the statement is run. */
-  options?: { readonly rows?: readonly (readonly unknown[])[] };
-  response?: unknown;
-  context?: { lastID: number | undefined; changes: number | undefined };
-}
-interface Dialect extends Knex.Client {
-  _formatBindings(bindings: readonly unknown[] | undefined): readonly unknown[];
-  _query(connection: unknown, query: Query): Promise<Query>;
-}
-type DialectClass = new (config: Knex.Config) => Dialect;
-
-const require = createRequire(import.meta.url);
-const BetterSqlite3Dialect = require('knex/lib/dialects/better-sqlite3/index.js') as DialectClass;
-const PostgresDialect = require('knex/lib/dialects/postgres/index.js') as DialectClass;
+const BetterSqlite3Dialect = loadDialect('better-sqlite3');
 
 function sqliteDialect(options: { readonly path: string; readonly isReader: boolean }): DialectClass {
   return class extends BetterSqlite3Dialect {
@@ -68,31 +46,6 @@ function sqliteDialect(options: { readonly path: string; readonly isReader: bool
     }
   };
 }
-
-class DeadlinePostgresDialect extends PostgresDialect {
-  override async _query(connection: pg.Client & { __knex__disposed?: unknown }, query: Query): Promise<Query> {
-    try {
-      return await super._query(connection, query);
-    } catch (error) {
-      if (error instanceof Error && error.message === 'Query read timeout') {
-        // The server may still be busy with it, or gone: what is sent after it on this connection would wait as well.
-        connection.__knex__disposed = error;
-        (connection as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-      }
-      throw error;
-    }
-  }
-}
-
-type PostgresSettings = Extract<z.output<typeof databaseConfigSchema>, { kind: 'postgres' }>;
-
-/** int8 and numeric as numbers: our ids, times and counts stay far below 2^53. Only on our connections. */
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format: 'text' | 'binary') =>
-    oid === pg.types.builtins.INT8 || oid === pg.types.builtins.NUMERIC
-      ? Number
-      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-};
 
 function openSqliteDatabase(path: string): Database {
   const isInMemory = path === ':memory:';
@@ -124,32 +77,9 @@ function openSqliteDatabase(path: string): Database {
   };
 }
 
-function openPostgresDatabase({ url, maxConnections, queryTimeoutMs }: PostgresSettings): Database {
-  const settings: pg.ClientConfig = {
-    connectionString: url,
-    application_name: 'ringledger',
-    connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
-    options: '-c synchronous_commit=on',
-    types,
-  };
-  const pool = knex({
-    client: DeadlinePostgresDialect as unknown as typeof Knex.Client,
-    connection: { ...settings, query_timeout: queryTimeoutMs } as Knex.PgConnectionConfig,
-    compileSqlOnError: false,
-    log: quiet,
-    acquireConnectionTimeout: connectTimeoutMs + 1_000,
-    pool: { min: 0, max: maxConnections },
-  });
-  const { hostname, pathname, searchParams } = new URL(url);
-  return {
-    kind: 'postgres',
-    place: `${searchParams.get('host') ?? hostname}${pathname}`,
-    knex: pool,
-    reader: pool,
-    openSession: () => new pg.Client(settings),
-    close: () => pool.destroy(),
-  };
+/** Most installations are on SQLite, and hold nothing of the other in memory. */
+async function openPostgres(settings: PostgresSettings): Promise<Database> {
+  return (await import('./postgres-database.ts')).openPostgresDatabase(settings);
 }
 
 /**
@@ -158,7 +88,7 @@ function openPostgresDatabase({ url, maxConnections, queryTimeoutMs }: PostgresS
  */
 export async function openDatabase(config: DatabaseConfig): Promise<Database> {
   const checked = databaseConfigSchema.parse(config);
-  const database = checked.kind === 'sqlite' ? openSqliteDatabase(checked.path) : openPostgresDatabase(checked);
+  const database = checked.kind === 'sqlite' ? openSqliteDatabase(checked.path) : await openPostgres(checked);
   try {
     await database.knex.raw('select 1');
     return database;

@@ -1,4 +1,4 @@
-import { parse, type CsvError } from 'csv-parse/sync';
+import type { CsvError } from 'csv-parse/sync';
 import type { ContactFields } from '../core/contact-book.ts';
 import type { Contact } from '../core/ports.ts';
 import { WebFault } from './fault.ts';
@@ -37,11 +37,11 @@ export interface CsvContact {
 
 /**
  * Contacts from a CSV file as spreadsheets and CRMs write them: UTF-8 or Windows-1251, separated by comma, semicolon or
- * tab, headings in English or Russian, several number columns or several numbers in one. Throws a `WebFault` for what is none of this.
+ * tab, headings in English or Russian, several number columns or several numbers in one. Rejects with a `WebFault` for what is none of this.
  */
-export function readContactsCsv(bytes: Uint8Array): CsvContact[] {
+export async function readContactsCsv(bytes: Uint8Array): Promise<CsvContact[]> {
   const text = decode(bytes);
-  const records = parseRecords(text);
+  const records = await parseRecords(text);
   const [head, ...rows] = records;
   if (head === undefined) throw unreadable('The file is empty.');
   const places = head.record.map((heading) => columnOf(heading));
@@ -106,7 +106,9 @@ interface Line {
   readonly line: number;
 }
 
-function parseRecords(text: string): Line[] {
+async function parseRecords(text: string): Promise<Line[]> {
+  // Lists are brought in once in a while; what reads them need not lie in memory until then.
+  const { parse } = await import('csv-parse/sync');
   const firstLine = /^.*$/m.exec(text)?.[0] ?? '';
   const delimiter = [',', ';', '\t'].sort((a, b) => firstLine.split(b).length - firstLine.split(a).length)[0]!;
   try {

@@ -235,7 +235,7 @@ export interface SettingsDoor {
   /** A former state as a draft; null: there is none of this id. */
   former(id: string): Promise<SettingsDraft | null>;
   /** Ends the service in order; its manager starts it again. */
-  restart(): void;
+  restart(): Promise<void>;
 }
 
 /** Where the first set-up stands. */

@@ -112,7 +112,7 @@ describe('ringledger rebuild', function () {
 
     it('knows the employees that were added in the built-in CRM', async () => {
       const { config: storage, database } = await follow(some);
-      const { book } = crmKinds.local.create(undefined, {
+      const { book } = await crmKinds.local.create(undefined, {
         name: 'local',
         db: database.knex,
         numbers: labNumbering([]),

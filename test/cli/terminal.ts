@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { runCli, type AddCommand } from '../../src/cli/context.ts';
+import { runCli, type CliOptions } from '../../src/cli/context.ts';
 
 export interface Printed {
   readonly exitCode: number;
@@ -10,7 +10,7 @@ export interface Printed {
 /** Runs one command line as a terminal would and collects what it prints. */
 export async function runCommand(
   words: readonly string[],
-  { commands, cwd, env = {} }: { commands: readonly AddCommand[]; cwd: string; env?: NodeJS.ProcessEnv },
+  { commands, cwd, env = {} }: { commands: CliOptions['commands']; cwd: string; env?: NodeJS.ProcessEnv },
 ): Promise<Printed> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const [out, err] = [stdout, stderr].map(async (stream) => Buffer.concat(await stream.toArray()).toString());

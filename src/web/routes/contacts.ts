@@ -95,7 +95,7 @@ export function addContactRoutes(api: FastifyInstance, { parts }: Door): void {
     // Silence while a long file is read is no dead connection.
     request.raw.socket.setTimeout(0);
     const importing = { book: book(), schema: newContact, toClientNumber: parts.toClientNumber };
-    return importContacts(readContactsCsv(request.body), importing, { isDry });
+    return importContacts(await readContactsCsv(request.body), importing, { isDry });
   });
 
   api.get('/contacts/:id', async (request) => {

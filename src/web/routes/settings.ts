@@ -39,7 +39,7 @@ export function addSettingsRoutes(api: FastifyInstance, { settings }: InterfaceP
     return draft;
   });
   api.post('/settings/restart', async (_request, reply) => {
-    settings.restart();
+    await settings.restart();
     return reply.code(202).send({});
   });
 }
