@@ -92,7 +92,10 @@ const quantile = (values: number[], part: number) => values.sort((a, b) => a - b
 
 for (const each of contenders) {
   each.port = await findFreePort();
-  each.child = fork(fileURLToPath(new URL('agi-servers.ts', import.meta.url)), [each.kind, String(each.port)]);
+  each.child = fork(fileURLToPath(new URL(import.meta.url.replace(/agi(\.[jt]s)$/, 'agi-servers$1'))), [
+    each.kind,
+    String(each.port),
+  ]);
   await once(each.child, 'message');
   await runTurn(each, Math.min(sessions, 3000), false);
 }

@@ -2,14 +2,14 @@
  * The compiled service as a process of its own, next to a PBX that this process plays: memory at rest and with 1,000
  * calls at once; how long the dialplan waits for an answer at rest and while the ledger writes 50 calls a second.
  *
- * node --import tsx bench/service.ts [SECONDS under load]
+ * npm run bench service
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -20,15 +20,14 @@ import { playTraffic, readStories } from '../test/support/traffic.ts';
 import { until } from '../test/support/until.ts';
 import { report } from './figure.ts';
 
-const loadedSeconds = Number(process.argv[2] ?? 15);
+const loadedSeconds = 15;
 const callsPerSecond = 50;
 const asksPerSecond = 100;
 const manyCalls = 1_000;
 const slicesPerSecond = 50;
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
-const build = spawnSync(process.execPath, [join(root, 'scripts/build-when-stale.mjs')], { stdio: 'inherit' });
-if (build.status !== 0) process.exit(1);
+const program = fileURLToPath(new URL('../src/main.js', import.meta.url));
+if (!existsSync(program)) throw new Error('This bench is of the compiled service: run it by `npm run bench service`.');
 
 // Made before anything is measured: this process shares the processor with the service.
 const filters = eventFilters.map((filter) => new RegExp(filter, 's'));
@@ -73,7 +72,7 @@ users:
 ${stories.map((_, index) => `  - { id: user-${index}, name: Employee ${index}, extensions: [${101 + index}] }`).join('\n')}
 `,
 );
-const service = spawn(process.execPath, [join(root, 'dist/src/main.js'), 'start'], {
+const service = spawn(process.execPath, [program, 'start'], {
   cwd: folder,
   env: { PATH: process.env['PATH'] },
   stdio: ['ignore', 'pipe', 'ignore'],

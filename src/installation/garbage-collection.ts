@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 export function setGarbageCollection(): void {
   // Beside a PBX memory is worth more than a little processor time: by itself Node lets garbage grow to several times of
   // what is in use before it collects it.
-  setFlagsFromString('--heap-growing-percent=50');
+  setFlagsFromString('--heap-growing-percent=100');
   // What is young here is a few megabytes: several threads spend more time on waiting for each other than on collecting it.
   setFlagsFromString('--no-parallel-scavenge');
 }
