@@ -123,7 +123,7 @@ export function readStories(kind: TrafficKind): Story[] {
 }
 
 /** When all played traffic begins. */
-const firstSecond = 1_795_250_000;
+export const firstSecond = 1_795_250_000;
 
 /**
  * The traffic of at least `calls` calls, in the order of time; each text is one second of it. `storiesPerSecond` stories
