@@ -11,6 +11,7 @@ import { createNumberPlan } from '../../src/numbering/number-plan.ts';
 import { readCapture } from '../../src/pbx/asterisk/capture.ts';
 import { describeCall, differences } from '../support/expectation.ts';
 import type { ExpectedCall } from '../support/lab/story.ts';
+import { diceOfThisRun, shuffled } from '../support/random-seed.ts';
 import { silentLog } from '../support/silent-log.ts';
 
 const folder = dirname(fileURLToPath(import.meta.url));
@@ -35,25 +36,16 @@ async function replay(streams: readonly AsyncIterable<readonly PbxEvent[]>[], st
 }
 const read = (path: string) => readCapture(path, { source: 'pbx', timeZone: 'UTC' });
 
-async function allEvents(path: string): Promise<PbxEvent[]> {
+const shufflesOfEach = 4;
+
+async function toldBy(path: string): Promise<PbxEvent[]> {
+  if (statSync(path).size === 0) return [];
   const events: PbxEvent[] = [];
   for await (const batch of read(path)) events.push(...batch);
   return events;
 }
 async function* once(events: readonly PbxEvent[]) {
   yield events;
-}
-
-/** The same disorder every time. */
-function shuffled<T>(items: readonly T[], seed: number): T[] {
-  const result = [...items];
-  let state = seed;
-  for (let index = result.length - 1; index > 0; index--) {
-    state = (state * 1103515245 + 12345) & 0x7fffffff;
-    const other = state % (index + 1);
-    [result[index], result[other]] = [result[other]!, result[index]!];
-  }
-  return result;
 }
 
 /**
@@ -189,12 +181,21 @@ describe('recorded stories', () => {
           );
         });
         it('does not depend on the order of events, nor on how often they are told', async () => {
-          const events = [...(await allEvents(file('ami.log'))), ...(await allEvents(file('cel.csv')))];
-          const inOrder = await replay([once(events)], story);
-          for (const seed of [1, 2, 3]) {
-            const calls = await replay([once(shuffled([...events, ...events.slice(0, 20)], seed))], story);
-            // Not deepEqual: node takes minutes to print the difference of two large calls.
-            assert.ok(JSON.stringify(calls) === JSON.stringify(inOrder), calls.map(describeCall).join('\n'));
+          const dice = diceOfThisRun();
+          const [ami, cel, cdr] = await Promise.all(
+            ['ami.log', 'cel.csv', 'cdr.csv'].map((name) => toldBy(file(name))),
+          );
+          const mixes = { AMI: [ami], CEL: [cel], CDR: [cdr], 'AMI and CEL': [ami, cel], 'CEL and CDR': [cel, cdr] };
+          for (const [mix, told] of Object.entries({ ...mixes, 'all three': [ami, cel, cdr] })) {
+            const events = told.flatMap((one) => one!);
+            const inOrder = await replay([once(events)], story);
+            for (let round = 0; round < shufflesOfEach; round++) {
+              const again = events.filter(() => dice() < 0.1);
+              const calls = await replay([once(shuffled([...events, ...again], dice))], story);
+              // Not deepEqual: node takes minutes to print the difference of two large calls.
+              const isSame = JSON.stringify(calls) === JSON.stringify(inOrder);
+              assert.ok(isSame, `${mix}, shuffle ${round + 1}:\n${calls.map(describeCall).join('\n')}`);
+            }
           }
         });
       });

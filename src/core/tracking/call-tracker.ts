@@ -231,6 +231,7 @@ export class CallTracker implements PbxEventSink {
     }
     const changes: { tracked: Tracked; before: Call | null; change: CallChange }[] = [];
     for (const tracked of touched) {
+      this.#calls.settleName(tracked);
       const call = this.#record(tracked.state);
       if (call === null) continue;
       if (!this.#parts.settings.keepsInternal && call.direction === 'internal') {

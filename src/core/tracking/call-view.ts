@@ -2,9 +2,18 @@
 import type { Direction } from '../call.ts';
 import type { NumberPlan } from '../ports.ts';
 import { endOfCall, resolveNames, type CallState } from './call-machine.ts';
-import { endOfChannel, firstName, lastName, nameAt, rankOf, type AppRun, type ChannelFacts } from './channel-facts.ts';
+import {
+  endOfChannel,
+  firstName,
+  lastName,
+  nameAt,
+  rankOf,
+  type AppRun,
+  type ChannelFacts,
+  type Said,
+} from './channel-facts.ts';
 import { extensionOf, isPlumbing, localContext, localExten, localPair, parseChannelName } from './channel-role.ts';
-import { talksOf, type Talk } from './talk.ts';
+import { bridgeAt, talksOf, type Talk } from './talk.ts';
 
 export interface CallView {
   readonly channels: readonly ChannelFacts[];
@@ -97,8 +106,9 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
   const dialer = (channel: ChannelFacts): ChannelFacts | null => {
     let current: ChannelFacts | undefined = channel;
     for (let hops = 0; current !== undefined && hops < 16; hops++) {
-      const by: ChannelFacts | undefined = current.dialedBy === null ? undefined : byId.get(current.dialedBy.value);
-      if (by === undefined) return null;
+      const by: ChannelFacts | undefined = isDialerKnown(current) ? byId.get(current.dialedBy.value) : undefined;
+      // Made by Asterisk to transfer a call: for whoever is on its near end when it dials on.
+      if (by === undefined) return current === channel ? null : partnerAt(current, startOf(channel), channels);
       if (!isPlumbing(firstName(by))) return by;
       const pair = localPair(firstName(by));
       current = pair === null ? undefined : pairs.get(pair)?.find((half) => half !== by);
@@ -125,6 +135,23 @@ export function viewCall(call: CallState, plan: NumberPlan): CallView | null {
     dialer,
     byId: (id) => byId.get(id) ?? null,
   };
+}
+
+/** A CDR row names whoever a channel met last; of a Local channel, which anybody may meet, that does not say who dialled it. */
+function isDialerKnown(channel: ChannelFacts): channel is ChannelFacts & { readonly dialedBy: Said<string> } {
+  const { dialedBy, started } = channel;
+  if (dialedBy === null) return false;
+  const isFromCdr = dialedBy.rank === rankOf('cdr') && started !== null && started.rank > rankOf('cdr');
+  return !isFromCdr || !isPlumbing(firstName(channel));
+}
+
+/** Who was in one bridge with the channel at that moment; null where nobody was. */
+function partnerAt(channel: ChannelFacts, at: number, channels: readonly ChannelFacts[]): ChannelFacts | null {
+  const bridgeId = bridgeAt(channel, at);
+  if (bridgeId === null) return null;
+  const isPartner = (other: ChannelFacts) =>
+    other !== channel && !isPlumbing(firstName(other)) && bridgeAt(other, at) === bridgeId;
+  return channels.find(isPartner) ?? null;
 }
 
 function phonesOf(

@@ -47,6 +47,8 @@ export interface RecordingTold {
 export interface ChannelFacts {
   /** The uniqueid; the channel's name as long as only that is known. */
   readonly id: string;
+  /** The linkedid that it began with: joined to others, it goes by another later. */
+  readonly firstLinkedId: Said<string> | null;
   /** Names by time; more than one after a masquerade (pickup, transfer). */
   readonly names: readonly { readonly at: number; readonly name: string }[];
   readonly started: Moment | null;
@@ -103,6 +105,7 @@ export function endOfChannel({ started, ended }: ChannelFacts): Moment | null {
 export function emptyChannel(id: string): ChannelFacts {
   return {
     id,
+    firstLinkedId: null,
     names: [],
     started: null,
     isCalling: null,
@@ -156,12 +159,15 @@ function say<T extends string | number | boolean>(
 const isSooner = (at: number, known: number, pick: 'earlier' | 'later') =>
   pick === 'earlier' ? at < known : at > known;
 
+/** By time, and of one moment always in the same order, whatever the order of arrival. */
 function insertByTime<T extends { readonly at: number }>(list: readonly T[], item: T): readonly T[] {
   const last = list[list.length - 1];
-  if (last === undefined || last.at <= item.at) return [...list, item];
-  const index = list.findIndex((other) => other.at > item.at);
-  return [...list.slice(0, index), item, ...list.slice(index)];
+  if (last === undefined || last.at < item.at) return [...list, item];
+  const index = list.findIndex((other) => other.at > item.at || (other.at === item.at && wordOf(other) > wordOf(item)));
+  return index < 0 ? [...list, item] : [...list.slice(0, index), item, ...list.slice(index)];
 }
+/** Entering a bridge stands before leaving one, and being held before being taken back: who met did meet. */
+const wordOf = (item: object) => ('isEntry' in item ? (item.isEntry ? '0' : '1') : '') + JSON.stringify(item);
 
 /**
  * A name belongs to a channel from `at` on. Only changes are kept; a report of the same name inside its span adds
@@ -170,7 +176,7 @@ function insertByTime<T extends { readonly at: number }>(list: readonly T[], ite
 function addName(names: ChannelFacts['names'], at: number, name: string): ChannelFacts['names'] {
   if (name === '') return names;
   let index = names.length - 1;
-  while (index >= 0 && names[index]!.at > at) index--;
+  while (index >= 0 && (names[index]!.at > at || (names[index]!.at === at && names[index]!.name > name))) index--;
   if (names[index]?.name === name) return names;
   const next = names[index + 1];
   if (next?.name === name) return names.map((entry, position) => (position === index + 1 ? { at, name } : entry));
@@ -190,6 +196,7 @@ function tell(channel: { -readonly [Fact in keyof ChannelFacts]: ChannelFacts[Fa
   const { at } = event;
   const rank = rankOf(event.origin);
   channel.names = addName(channel.names, at, event.channel);
+  channel.firstLinkedId = say(channel.firstLinkedId, { value: event.linkedId, at, rank }, 'earlier');
   switch (event.type) {
     case 'started':
       channel.started = better(channel.started, at, rank, 'earlier');
@@ -348,6 +355,7 @@ export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelF
   ) => (a === null ? b : say(b, a, pick));
   return {
     ...byId,
+    firstLinkedId: said(byName.firstLinkedId, byId.firstLinkedId, 'earlier'),
     names: byName.names.reduce((names, entry) => addName(names, entry.at, entry.name), byId.names),
     started: moment(byName.started, byId.started, 'earlier'),
     isCalling: said(byName.isCalling, byId.isCalling, 'earlier'),
@@ -365,12 +373,12 @@ export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelF
     dialString: said(byName.dialString, byId.dialString, 'earlier'),
     outcome: said(byName.outcome, byId.outcome, 'later'),
     forward: said(byName.forward, byId.forward, 'earlier'),
-    marks: byName.marks.reduce((marks, mark) => insertByTime(marks, mark), byId.marks),
-    apps: byName.apps.reduce((apps, run) => insertByTime(apps, run), byId.apps),
+    marks: byName.marks.reduce(addMark, byId.marks),
+    apps: byName.apps.reduce(addRun, byId.apps),
     recordings: byName.recordings.reduce(addRecording, byId.recordings),
     variables: { ...byName.variables, ...byId.variables },
-    holds: byName.holds.reduce((holds, mark) => insertByTime(holds, mark), byId.holds),
-    transfers: byName.transfers.reduce((marks, mark) => insertByTime(marks, mark), byId.transfers),
+    holds: byName.holds.reduce(addHold, byId.holds),
+    transfers: byName.transfers.reduce(addTransfer, byId.transfers),
   };
 }
 

@@ -3,8 +3,8 @@ import type { Call } from '../call.ts';
 import type { PbxEvent } from '../pbx-event.ts';
 import type { NumberPlan } from '../ports.ts';
 import { absorb, newCall, type CallState } from './call-machine.ts';
-import { compareIds } from './call-view.ts';
-import { firstName, rankOf } from './channel-facts.ts';
+import { compareIds, compareStarts } from './call-view.ts';
+import { firstName, rankOf, type ChannelFacts } from './channel-facts.ts';
 import { otherHalf, roleOf } from './channel-role.ts';
 
 /** A call in memory. */
@@ -158,8 +158,8 @@ export class FollowedCalls {
    * (a consultation, a pickup, a retrieval from parking); two clients' calls stay two.
    */
   #join(own: Tracked, other: Tracked, touched: Set<Tracked>): Tracked {
-    const ownHasClient = this.#hasOutside(own.state) && !isHalf(own.state);
-    const otherHasClient = this.#hasOutside(other.state) && !isHalf(other.state);
+    const ownHasClient = this.#hasOutside(own.state) && !isHalf(own.state, own.state.linkedId);
+    const otherHasClient = this.#hasOutside(other.state) && !isHalf(other.state, other.state.linkedId);
     if (ownHasClient && otherHasClient) return own;
     const isOtherHost = otherHasClient || (!ownHasClient && compareIds(other.state.linkedId, own.state.linkedId) < 0);
     const [host, guest] = isOtherHost ? [other, own] : [own, other];
@@ -174,11 +174,38 @@ export class FollowedCalls {
     return host;
   }
 
-  #hasOutside(state: CallState): boolean {
+  /**
+   * Gives a call of several linkedids the name that it has whatever was told first: the linkedid that its first outside
+   * party began with, else the lowest.
+   */
+  settleName(tracked: Tracked): void {
+    const { state } = tracked;
+    if (state.linkedIds.length === 1) return;
+    const linkedId = this.#nameOf(state);
+    if (linkedId === state.linkedId) return;
+    tracked.state = { ...state, linkedId };
+    tracked.absorbed = [...tracked.absorbed.filter((id) => id !== linkedId), state.linkedId];
+  }
+
+  #nameOf(state: CallState): string {
+    let first: ChannelFacts | null = null;
     for (const channel of state.channels) {
-      if (roleOf(firstName(channel), channel.callerNumber?.value ?? '', this.#plan) === 'outside') return true;
+      const home = channel.firstLinkedId?.value;
+      if (home === undefined || !this.#isOutside(channel) || isHalf(state, home)) continue;
+      if (first === null || compareStarts(channel, first) < 0) first = channel;
     }
-    return false;
+    const home = first?.firstLinkedId?.value;
+    if (home !== undefined) return home;
+    const whole = state.linkedIds.filter((id) => !isHalf(state, id));
+    return (whole.length > 0 ? whole : state.linkedIds).reduce((a, b) => (compareIds(b, a) < 0 ? b : a));
+  }
+
+  #hasOutside(state: CallState): boolean {
+    return state.channels.some((channel) => this.#isOutside(channel));
+  }
+
+  #isOutside(channel: ChannelFacts): boolean {
+    return roleOf(firstName(channel), channel.callerNumber?.value ?? '', this.#plan) === 'outside';
   }
 
   /** Nothing finds it any more; what is another call's by now (a name, a bridge) stays that one's. */
@@ -203,7 +230,7 @@ const isMeeting = (event: PbxEvent): event is BridgeEntered =>
   event.type === 'bridge-entered' && event.origin !== 'cdr' && event.bridgeType !== 'holding_bridge';
 
 /** A CDR row of the second half of a Local pair, that lacks the linkedid: never a call of its own. */
-const isHalf = ({ channels, linkedId }: CallState): boolean => {
+const isHalf = ({ channels }: CallState, linkedId: string): boolean => {
   const origin = channels.find((channel) => channel.id === linkedId);
   return origin !== undefined && firstName(origin).startsWith('Local/') && firstName(origin).endsWith(';2');
 };

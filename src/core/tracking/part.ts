@@ -4,7 +4,7 @@ import type { NumberPlan } from '../ports.ts';
 import { extensionOfLocal, startOf, type CallView } from './call-view.ts';
 import type { ChannelFacts } from './channel-facts.ts';
 import { outcomeOf } from './outcome.ts';
-import { leavesBridgesAt } from './talk.ts';
+import { countedMarks, leavesBridgesAt } from './talk.ts';
 
 /** One employee's part, as it was, before it is written down. */
 export interface Part {
@@ -105,7 +105,7 @@ function isConsultation(leg: ChannelFacts, view: CallView): boolean {
   if (dialer !== null) return view.extension(dialer) !== null;
   if (view.isCalling(leg)) return true;
   let isInBridge = false;
-  for (const mark of client.marks) {
+  for (const mark of countedMarks(client)) {
     if (mark.at >= startOf(leg)) break;
     isInBridge = mark.isEntry;
   }

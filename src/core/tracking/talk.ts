@@ -118,6 +118,16 @@ export function leavesBridgesAt(channel: ChannelFacts, at: number, which: 'next'
   return leftAt === null ? null : Math.max(leftAt, at);
 }
 
+/** The bridge that the channel is in at that moment; null where it is in none. */
+export function bridgeAt(channel: ChannelFacts, at: number): string | null {
+  let bridges: readonly string[] = [];
+  for (const mark of countedMarks(channel)) {
+    if (mark.at > at) break;
+    bridges = bridgesAfter(bridges, mark);
+  }
+  return bridges[bridges.length - 1] ?? null;
+}
+
 /**
  * Marks from CDR count only where nobody saw the channel enter a bridge, those in whole seconds only where nobody told the same more
  * finely, and where a channel was found only when nobody saw it enter.

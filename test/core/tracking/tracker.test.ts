@@ -11,7 +11,7 @@ import { openDatabase, type Database } from '../../../src/storage/connection.ts'
 import { migrateDatabase } from '../../../src/storage/migrate.ts';
 import { FixedClock } from '../../support/fixed-clock.ts';
 import { createKeptLog } from '../../support/kept-log.ts';
-import { diceOfThisRun } from '../../support/random-seed.ts';
+import { diceOfThisRun, shuffled } from '../../support/random-seed.ts';
 import {
   amiEvents,
   celEvents,
@@ -96,6 +96,8 @@ function createTracker(options: {
   });
 }
 
+const shufflesOfEach = 3;
+
 describe('the call tracker', () => {
   describe('that is ended at any moment and begins again', function () {
     this.timeout(120_000);
@@ -111,8 +113,10 @@ describe('the call tracker', () => {
       rmSync(folder, { recursive: true });
     });
 
+    const storeOf = () => createCallStore({ database, crms: ['local'], settleMs: 0, clock: new FixedClock() });
+
     /** What stands in the ledger of this phone system, without its name. */
-    async function ledgerOf(source: string): Promise<object> {
+    async function ledgerOf(source: string) {
       const of = (table: string, columns: string[]) =>
         database
           .knex(table)
@@ -136,7 +140,7 @@ describe('the call tracker', () => {
       cuts: readonly number[],
       { told, toldAgain = 7 }: { readonly told?: PbxEvent[][]; readonly toldAgain?: number } = {},
     ): Promise<object> {
-      const store = createCallStore({ database, crms: ['local'], settleMs: 0, clock: new FixedClock() });
+      const store = storeOf();
       const events = eventsOf(story, source, told);
       let tracker = createTracker({ store, mobiles: story.mobiles });
       let at = 0;
@@ -181,6 +185,47 @@ describe('the call tracker', () => {
         }
       });
     }
+
+    it('leaves the same calls in the ledger whatever the order, cut anywhere and begun again between', async () => {
+      const dice = diceOfThisRun();
+      const callsOf = async (source: string) => {
+        const { calls, conversations } = await ledgerOf(source);
+        // The ledger never takes a recording back, and one may have been given to who seemed to talk at the time.
+        const known = conversations.map((one) => (Boolean(one.registered) ? one : { ...one, recording: null }));
+        return { calls, conversations: known };
+      };
+      for (const story of stories) {
+        const inOrder = `shuffled ${story.name}, in order`;
+        const tracker = createTracker({ store: storeOf(), mobiles: story.mobiles });
+        await tracker.accept(eventsOf(story, inOrder));
+        await tracker.stop();
+        for (let round = 1; round <= shufflesOfEach; round++) {
+          const source = `shuffled ${story.name}, ${round}`;
+          const events = eventsOf(story, source);
+          const told = shuffled([...events, ...events.filter(() => dice() < 0.1)], dice);
+          const store = storeOf();
+          let tracker = createTracker({ store, mobiles: story.mobiles });
+          for (let from = 0; from < told.length;) {
+            const to = from + 1 + Math.floor(dice() ** 2 * told.length);
+            await tracker.accept(told.slice(from, to));
+            from = to;
+            if (dice() < 0.5) continue;
+            await tracker.stop();
+            tracker = createTracker({ store, mobiles: story.mobiles });
+            await tracker.restore(source);
+          }
+          await tracker.stop();
+          assert.deepEqual(await callsOf(source), await callsOf(inOrder), source);
+          const { conversations, deliveries } = await ledgerOf(source);
+          const owed = new Set(deliveries.map((debt) => debt.unique_id));
+          const unpaid = conversations.filter((one) => Boolean(one.registered) && !owed.has(one.unique_id));
+          assert.deepEqual(unpaid, [], source);
+        }
+      }
+      // What seemed over and was not is owed too, and is not sent when its turn comes.
+      await database.knex('deliveries').whereLike('source', 'shuffled %').delete();
+      await database.knex('conversations').whereLike('source', 'shuffled %').delete();
+    });
 
     it('owes exactly what is registered at the end, for every story', async () => {
       const owed = await database.knex('deliveries').select('source', 'unique_id').orderBy(['source', 'unique_id']);
