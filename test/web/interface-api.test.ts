@@ -88,6 +88,8 @@ describe('the API behind the interface', function () {
       );
       for (const path of ['missed', 'completeness', 'deliveries', 'conversations'])
         assert.equal((await service.ask(`${path}?from=${first}&to=${last}`)).status, 200, path);
+      const { items } = await json<{ items: { day: string }[] }>(service.ask(`completeness?from=${first}&to=${last}`));
+      assert.ok(items.length > 0 && items.every(({ day }) => day >= first.slice(0, 10) && day <= last.slice(0, 10)));
     });
 
     it('that cannot be read are refused with the field’s name, also in what sends again', async () => {
