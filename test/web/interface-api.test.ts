@@ -374,6 +374,19 @@ describe('the API behind the interface', function () {
       assert.equal((await json<{ created: number }>(send(text, true))).created, 0);
     });
 
+    it('stand in the audit log as what they were, previews apart', async () => {
+      const imports = async () => {
+        const { items } = await json<{ items: { target: string }[] }>(service.ask('audit?limit=100'));
+        return items.map(({ target }) => target).filter((target) => target.includes('import'));
+      };
+      const before = (await imports()).length;
+      await send(file, true);
+      await send(file, false);
+      await until(async () => (await imports()).length === before + 2);
+      const newest = (await imports()).slice(0, 2);
+      assert.deepEqual(newest.sort(), ['/api/v1/contacts/import?dryRun=false', '/api/v1/contacts/import?dryRun=true']);
+    });
+
     it('are refused with the reason where they are no list of contacts', async () => {
       const fault = async (answer: Promise<Response>) => [
         (await answer).status,
