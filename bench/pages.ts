@@ -114,7 +114,12 @@ for (const days of [1, 7, 30, 90]) {
   await measure(`missed clients of ${days} days`, () => reports.missedClients({ ...period, limit: 500 }), few);
   await measure(
     `completeness of ${days} days, two CRMs`,
-    () => reports.completeness({ ...period, crms: ['local', 'kommo'], dayOffsetMs: 10_800_000 }),
+    () =>
+      reports.completeness({
+        ...period,
+        crms: ['local', 'kommo'],
+        clocks: [{ from: period.from, aheadMs: 10_800_000 }],
+      }),
     few,
   );
 }

@@ -19,7 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
   'src/dialplan': ['src/core', 'src/files', 'agi/variables.ts'],
   'src/recordings': ['src/core', 'src/files'],
   'src/hooks': ['src/core', 'src/files'],
-  'src/web': ['src/core'],
+  'src/web': ['src/core', 'src/files'],
   'src/config': ['src/core', 'src/files'],
   agi: ['src/core'],
   migrations: [],

@@ -58,9 +58,16 @@ export interface QueueCount {
   readonly waitingSeconds: number;
 }
 
-/** What the ledger holds of one day, which begins `dayOffsetMs` before that of UTC, against what one CRM has. */
+/** Clocks that from this moment on, until the next, are so far ahead of UTC. */
+export interface ClockOffset {
+  readonly from: Date;
+  readonly aheadMs: number;
+}
+
+/** What the ledger holds of one day against what one CRM has. */
 export interface CompletenessCount {
-  readonly day: Date;
+  /** As the clocks show it: `2026-11-21`. */
+  readonly day: string;
   readonly crm: string;
   readonly registered: number;
   readonly delivered: number;
@@ -80,7 +87,8 @@ export interface CallReports {
   overview(period: ReportPeriod): Promise<Overview>;
   /** Extensions that conversations of the period name, in their order. */
   extensionsSeen(period: Omit<ReportPeriod, 'extensions'>): Promise<readonly string[]>;
+  /** By the days of these clocks: the first from the beginning of the period, the others at their changes, in order. */
   completeness(
-    period: ReportPeriod & { readonly crms: readonly string[]; readonly dayOffsetMs: number },
+    period: ReportPeriod & { readonly crms: readonly string[]; readonly clocks: readonly ClockOffset[] },
   ): Promise<readonly CompletenessCount[]>;
 }

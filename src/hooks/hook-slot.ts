@@ -16,8 +16,8 @@ export interface SlotParts {
 }
 
 const maxWaiting = 200;
-/** Failures in a row after which the status warns: one odd call is no reason. */
-const warnAfter = 3;
+/** Failures in a row after which the status warns: one odd call is no reason, and none of a hook that has worked is two. */
+const warnAfter = { ofOneThatWorked: 3, ofOneThatNeverDid: 2 };
 const costly: ReadonlySet<HookFaultKind> = new Set(['timeout', 'crash', 'memory', 'flood', 'garbage', 'start']);
 /** One failure a second is told to the log; all of them are counted. */
 const logEveryMs = 1_000;
@@ -55,6 +55,7 @@ export class HookSlot {
     this.#loaded = loaded;
     this.trouble = null;
     this.#breaker.succeeded();
+    this.stats.began();
     before?.retire();
   }
 
@@ -145,7 +146,8 @@ export class HookSlot {
       const message = `Hung or crashed too often and is not asked for a while; it is tried again by itself. Last: ${last?.message ?? ''}`;
       return { part, health: 'warning', message, ...details };
     }
-    const health = figures.failuresInRow >= warnAfter ? 'warning' : 'ok';
+    const patience = figures.hasOnlyFailed ? warnAfter.ofOneThatNeverDid : warnAfter.ofOneThatWorked;
+    const health = figures.failuresInRow >= patience ? 'warning' : 'ok';
     return { part, health, message: describeFigures(figures), ...details };
   }
 
@@ -167,10 +169,11 @@ function readAnswer<Result>(output: unknown, read: (answer: unknown) => Result):
 
 const describeAge = (loaded: LoadedHook) => loaded.version.keptAt.toISOString();
 
-function describeFigures({ runs, failures, p50Ms, p99Ms, errors }: HookFigures): string {
+function describeFigures({ runs, failures, failuresInRow, p50Ms, p99Ms, errors }: HookFigures): string {
   if (runs === 0) return 'loaded; was not needed yet';
   const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
   const times = p50Ms === null ? '' : `, p50 ${p50Ms} ms, p99 ${p99Ms} ms`;
   const last = errors[0] === undefined ? '' : `; last failure ${errors[0].at.toISOString()}: ${errors[0].message}`;
-  return `${runs} runs${times}, ${failed} failed${last}`;
+  const latest = failuresInRow === 0 ? '' : `${failuresInRow} of them the last in a row`;
+  return `${runs} runs${times}, ${failed} failed${latest === '' ? '' : `, ${latest}`}${last}`;
 }

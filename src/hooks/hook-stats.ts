@@ -15,7 +15,10 @@ export interface HookFigures {
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly lastRunAt: Date | null;
+  /** Of the version in force, up to its newest run. */
   readonly failuresInRow: number;
+  /** The version in force was run and has not answered once. */
+  readonly hasOnlyFailed: boolean;
   /** The last twenty, newest first. */
   readonly errors: readonly HookError[];
 }
@@ -27,15 +30,23 @@ const keptDurations = 1_000;
 export class HookStats {
   #runs = 0;
   #failuresInRow = 0;
+  #hasSucceeded = false;
   #lastRunAt: Date | null = null;
   readonly #failures: Partial<Record<HookFaultKind, number>> = {};
   readonly #durations: number[] = [];
   #errors: HookError[] = [];
 
+  /** Another version is in force: what its runs come to is not known yet. */
+  began(): void {
+    this.#failuresInRow = 0;
+    this.#hasSucceeded = false;
+  }
+
   succeeded(at: Date, durationMs: number): void {
     this.#durations[this.#runs % keptDurations] = durationMs;
     this.#runs += 1;
     this.#failuresInRow = 0;
+    this.#hasSucceeded = true;
     this.#lastRunAt = at;
   }
 
@@ -60,6 +71,7 @@ export class HookStats {
       p99Ms: quantile(0.99),
       lastRunAt: this.#lastRunAt,
       failuresInRow: this.#failuresInRow,
+      hasOnlyFailed: this.#failuresInRow > 0 && !this.#hasSucceeded,
       errors: this.#errors,
     };
   }

@@ -1,6 +1,4 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 
 /** The id of a recording: 128 random bits. */
 export const newRecordingId = (): string => randomBytes(16).toString('base64url');
@@ -61,17 +59,4 @@ export class RecordingLinks {
 
 function sign(key: Buffer, of: { id: string; version: string; expiry: string }): Buffer {
   return createHmac('sha256', key).update(`${of.id}\n${of.version}\n${of.expiry}`).digest();
-}
-
-/** The secret for links, made at the first start, readable by the service's user alone. */
-export function ensureLinkSecret(file: string): string {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o750 });
-  try {
-    writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  const secret = readFileSync(file, 'utf8').trim();
-  if (secret.length < 32) throw new Error(`The secret in ${file} is too short; remove the file and start again.`);
-  return secret;
 }

@@ -14,6 +14,7 @@ import type {
   PartStatus,
 } from '../core/ports.ts';
 import type { Recording, RecordingAnswer, RecordingContent, RecordingDoor } from '../core/recording.ts';
+import { ensureSecretFile } from '../files/secret-file.ts';
 import { createS3Archive } from './archive.ts';
 import { createRecordingHandler, withRecordingLinks } from './attach.ts';
 import type { RecordingsConfig } from './config.ts';
@@ -21,7 +22,7 @@ import { openConverted, openOriginal } from './content.ts';
 import { RecordingFinder } from './find.ts';
 import { ConvertedFolder } from './folder.ts';
 import { RecordingKeeper } from './keeper.ts';
-import { ensureLinkSecret, isRecordingId, RecordingLinks } from './links.ts';
+import { isRecordingId, RecordingLinks } from './links.ts';
 import { RecordingRetention, type Undeletable } from './retention.ts';
 import { RecordingStore } from './store.ts';
 
@@ -72,7 +73,7 @@ export function createRecordings(parts: RecordingsParts): Recordings {
   const store = new RecordingStore({ db: parts.db, now: () => clock.now() });
   const folder = new ConvertedFolder(config.folder ?? parts.folder);
   const secrets = config.links.secrets.map(({ secret }) => secret);
-  const [first = ensureLinkSecret(parts.secretFile), ...older] = secrets;
+  const [first = ensureSecretFile(parts.secretFile, { what: 'secret', atLeast: 32 }), ...older] = secrets;
   const { expireDays } = config.links;
   const links = new RecordingLinks({ publicUrl: parts.publicUrl, secrets: [first, ...older], expireDays });
   const archive = config.archive === null ? null : createS3Archive(config.archive);

@@ -1,5 +1,5 @@
 import type { CallResult, Direction } from '../core/call.ts';
-import type { CallReports, ConversationCount, ReportPeriod } from '../core/call-reports.ts';
+import type { CallReports, ClockOffset, ConversationCount, ReportPeriod } from '../core/call-reports.ts';
 import type { Database } from './connection.ts';
 
 const halfHourMs = 1_800_000;
@@ -174,10 +174,10 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
         .pluck<string[]>('extension');
     },
 
-    async completeness({ from, to, crms, dayOffsetMs }) {
+    async completeness({ from, to, crms, clocks }) {
       const counted = await Promise.all(
         crms.map(async (crm) => {
-          const day = knex.raw(`(v.requested_at + ${dayOffsetMs}) / ${dayMs}`);
+          const day = knex.raw(`(v.requested_at + ${aheadOf(clocks, 'v.requested_at')}) / ${dayMs}`);
           const rows: { day: number; state: string | null; count: number }[] = await knex('conversations as v')
             .leftJoin('deliveries as d', (on) => {
               // By its call: that index is small and near.
@@ -206,7 +206,7 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
               count(null),
             ];
             const registered = delivered + pending + rejected + skipped + missing;
-            const day = new Date(number * dayMs - dayOffsetMs);
+            const day = new Date(number * dayMs).toISOString().slice(0, 10);
             return { day, crm, registered, delivered, pending, rejected, skipped, missing };
           });
         }),
@@ -214,6 +214,14 @@ export function createCallReports({ reader: knex, knex: writer }: Database): Cal
       return counted.flat();
     },
   };
+}
+
+/** How far the clocks are ahead when the column says. */
+function aheadOf(clocks: readonly ClockOffset[], column: string): string {
+  const [first, ...changes] = clocks.map(({ from, aheadMs }) => [Number(from), Number(aheadMs)] as const);
+  const cases = changes.reverse().map(([from, aheadMs]) => ` when ${column} >= ${from} then ${aheadMs}`);
+  const ahead = first?.[1] ?? 0;
+  return cases.length === 0 ? String(ahead) : `case${cases.join('')} else ${ahead} end`;
 }
 
 interface ArrivalRow {

@@ -19,6 +19,8 @@ export interface ListedHook extends HookPlace {
   readonly message: string | null;
   readonly runs: number;
   readonly failures: number;
+  /** Up to the newest run; 0: that one went well, or the version in force was not needed yet. */
+  readonly failuresInRow: number;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly lastRunAt: Date | null;
@@ -58,6 +60,8 @@ export interface OpenHook extends HookPlace {
   } | null;
   readonly health: Health | null;
   readonly message: string | null;
+  /** As in the list. */
+  readonly failuresInRow: number;
   readonly fields: { readonly input: readonly HookField[]; readonly answer: readonly HookField[] };
   readonly deadlineMs: number;
   /** Why nothing can be changed; null: it can. `forbidden`: by the configuration, so no other text can be tried either. */

@@ -18,6 +18,33 @@ export function offsetMinutes(at: Date, timeZone: string): number {
   return Math.round((local - Math.floor(at.getTime() / minuteMs) * minuteMs) / minuteMs);
 }
 
+/**
+ * How clocks of the zone go within a span: from its beginning, and from each change on, to the minute. A zone that changes
+ * its clocks and changes them back within a day is taken not to have done so.
+ */
+export function clocksWithin(
+  { from, to }: { readonly from: Date; readonly to: Date },
+  timeZone: string,
+): readonly { readonly from: Date; readonly aheadMs: number }[] {
+  let offset = offsetMinutes(from, timeZone);
+  const clocks = [{ from, aheadMs: offset * minuteMs }];
+  for (let at = from.getTime(); at < to.getTime(); at += dayMs) {
+    const next = Math.min(at + dayMs, to.getTime());
+    const after = offsetMinutes(new Date(next), timeZone);
+    if (after === offset) continue;
+    // The old way is kept at `low`, the new one at `high`.
+    let [low, high] = [Math.floor(at / minuteMs), Math.ceil(next / minuteMs)];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (offsetMinutes(new Date(middle * minuteMs), timeZone) === offset) low = middle;
+      else high = middle;
+    }
+    clocks.push({ from: new Date(high * minuteMs), aheadMs: after * minuteMs });
+    offset = after;
+  }
+  return clocks;
+}
+
 const shape = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d))?$/;
 
 /** As if it were UTC; null for what is no such text, also `2026-02-30` and `24:00`. */

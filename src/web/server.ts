@@ -181,6 +181,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Asked with a body, and changes nothing that anybody would look for in the audit log. */
     readonly isLook?: boolean;
+    /** Names in the query that say what is done, and hold neither numbers nor tokens: the audit log keeps them. */
+    readonly audited?: readonly string[];
   }
 }
 const isLook = (request: FastifyRequest) => request.routeOptions.config.isLook === true;
@@ -193,7 +195,7 @@ function keepAuditLog(api: FastifyInstance, { parts, visitorOf }: Door, { users 
       who: visitorOf(request).name,
       address: request.ip,
       action: request.method,
-      target: pathOf(request),
+      target: targetOf(request),
     };
     try {
       await users.record({ ...entry, at: parts.clock.now() });
@@ -201,6 +203,16 @@ function keepAuditLog(api: FastifyInstance, { parts, visitorOf }: Door, { users 
       parts.log.error({ error: (error as Error).message, ...entry }, 'a change is missing in the audit log');
     }
   });
+}
+
+/** The path, with what its route lets be kept of the query; as it was asked, for it was taken as valid. */
+function targetOf(request: FastifyRequest): string {
+  const query = request.query as Readonly<Record<string, unknown>>;
+  const kept = (request.routeOptions.config.audited ?? []).flatMap((name) => {
+    const value = query[name];
+    return typeof value === 'string' ? [`${name}=${encodeURIComponent(value)}`] : [];
+  });
+  return pathOf(request) + (kept.length === 0 ? '' : `?${kept.join('&')}`);
 }
 
 /** The path without the query, which may hold numbers and tokens. */

@@ -202,10 +202,11 @@ describe('a hook in the folder', () => {
       "export default () => { console.log('looking'); throw new Error('no such list'); };",
     );
     await phone();
-    assert.equal(under.statusOf(place).health, 'ok');
+    assert.equal(under.statusOf(place).health, 'ok', 'one odd call is no reason to warn');
+    assert.equal(under.statusOf(place)['failuresInRow'], 1);
     await phone();
-    await phone();
-    assert.equal(under.statusOf(place).health, 'warning');
+    assert.equal(under.statusOf(place).health, 'warning', 'it has never worked');
+    assert.match(under.statusOf(place).message, /^2 runs, 2 failed, 2 of them the last in a row; last failure /);
     const [error] = under.statusOf(place)['errors'] as { message: string; linkedId: string; kind: string }[];
     assert.equal(error!.kind, 'error');
     // The place in the file as it was written.
@@ -213,6 +214,24 @@ describe('a hook in the folder', () => {
     assert.equal(error!.linkedId, '1795246371.2');
     assert.ok(under.lines.some(({ level, fields }) => level === 'warn' && fields['linkedId'] === '1795246371.2'));
     assert.ok(under.lines.some(({ fields }) => fields['printed'] === 'looking'));
+  });
+
+  it('that has worked is told of at once when it fails, and warned of at the third time in a row', async () => {
+    const failing = "throw new Error('no such list')";
+    const text = (what: string) =>
+      `let runs = 0; export default ({ phone }) => { runs += 1; ${what} return { state: 'success', data: { phone } }; };`;
+    await under.install(`${place}.js`, text(`if (runs > 1 && runs !== 4) ${failing};`));
+    const standing: string[] = [];
+    for (let run = 0; run < 7; run += 1) {
+      await phone();
+      standing.push(`${under.statusOf(place)['failuresInRow']} ${under.statusOf(place).health}`);
+    }
+    assert.deepEqual(standing, ['0 ok', '1 ok', '2 ok', '0 ok', '1 ok', '2 ok', '3 warning']);
+    // What the version before did is no fault of the one that is to mend it.
+    await under.install(`${place}.js`, text(''));
+    assert.equal(under.statusOf(place)['failuresInRow'], 0);
+    assert.equal(under.statusOf(place).health, 'ok');
+    assert.equal(under.statusOf(place)['runs'], 7);
   });
 
   it('that anybody may change, that is not executable, or whose name is none is not taken, and that is told', async () => {

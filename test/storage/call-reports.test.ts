@@ -147,17 +147,46 @@ describe('the reports over calls', () => {
       const lines = await createCallReports(database).completeness({
         ...period,
         crms: ['local', 'other'],
-        dayOffsetMs: 3 * 60 * minute,
+        clocks: [{ from: period.from, aheadMs: 3 * 60 * minute }],
       });
       const shown = lines.map(({ day, crm, registered, delivered, pending, rejected, missing }) =>
-        [day.toISOString(), crm, registered, delivered, pending, rejected, missing].join(' '),
+        [day, crm, registered, delivered, pending, rejected, missing].join(' '),
       );
       assert.deepEqual(shown, [
-        '2026-11-20T21:00:00.000Z local 2 1 1 0 0',
-        '2026-11-19T21:00:00.000Z local 1 0 0 1 0',
-        '2026-11-20T21:00:00.000Z other 2 0 0 0 2',
-        '2026-11-19T21:00:00.000Z other 1 0 0 0 1',
+        '2026-11-21 local 2 1 1 0 0',
+        '2026-11-20 local 1 0 0 1 0',
+        '2026-11-21 other 2 0 0 0 2',
+        '2026-11-20 other 1 0 0 0 1',
       ]);
+    });
+
+    it('keep to the days of the clocks where these change', async () => {
+      const { database } = await makeDatabase();
+      const at = (text: string) => call({ at: (Date.parse(text) - start) / minute, client: '+79160000001' });
+      // In Berlin a day of 23 hours in March, and one of 25 in October: a minute on each side of every midnight.
+      await save(
+        database,
+        ['2026-03-28T22:59Z', '2026-03-28T23:00Z', '2026-03-29T21:59Z', '2026-03-29T22:00Z'].map(at),
+      );
+      await save(
+        database,
+        ['2026-10-24T21:59Z', '2026-10-24T22:00Z', '2026-10-25T22:59Z', '2026-10-25T23:00Z'].map(at),
+      );
+      const whole = { from: new Date('2026-03-01T00:00Z'), to: new Date('2026-11-01T00:00Z'), extensions: null };
+      const hour = 60 * minute;
+      const lines = await createCallReports(database).completeness({
+        ...whole,
+        crms: ['local'],
+        clocks: [
+          { from: whole.from, aheadMs: hour },
+          { from: new Date('2026-03-29T01:00Z'), aheadMs: 2 * hour },
+          { from: new Date('2026-10-25T01:00Z'), aheadMs: hour },
+        ],
+      });
+      assert.deepEqual(
+        lines.map(({ day, registered }) => `${day} ${registered}`),
+        ['2026-10-26 1', '2026-10-25 2', '2026-10-24 1', '2026-03-30 1', '2026-03-29 2', '2026-03-28 1'],
+      );
     });
   });
 });

@@ -88,6 +88,8 @@ describe('the API behind the interface', function () {
       );
       for (const path of ['missed', 'completeness', 'deliveries', 'conversations'])
         assert.equal((await service.ask(`${path}?from=${first}&to=${last}`)).status, 200, path);
+      const { items } = await json<{ items: { day: string }[] }>(service.ask(`completeness?from=${first}&to=${last}`));
+      assert.ok(items.length > 0 && items.every(({ day }) => day >= first.slice(0, 10) && day <= last.slice(0, 10)));
     });
 
     it('that cannot be read are refused with the field’s name, also in what sends again', async () => {
@@ -370,6 +372,19 @@ describe('the API behind the interface', function () {
       assert.match(text, /^name,company,numbers,responsible,tags\r\n/);
       assert.match(text, /New One,,'?\+79167000001,u101,\r\n/);
       assert.equal((await json<{ created: number }>(send(text, true))).created, 0);
+    });
+
+    it('stand in the audit log as what they were, previews apart', async () => {
+      const imports = async () => {
+        const { items } = await json<{ items: { target: string }[] }>(service.ask('audit?limit=100'));
+        return items.map(({ target }) => target).filter((target) => target.includes('import'));
+      };
+      const before = (await imports()).length;
+      await send(file, true);
+      await send(file, false);
+      await until(async () => (await imports()).length === before + 2);
+      const newest = (await imports()).slice(0, 2);
+      assert.deepEqual(newest.sort(), ['/api/v1/contacts/import?dryRun=false', '/api/v1/contacts/import?dryRun=true']);
     });
 
     it('are refused with the reason where they are no list of contacts', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { dayAfter, endOfLocal, momentOfLocal, offsetMinutes } from '../../src/web/local-time.ts';
+import { clocksWithin, dayAfter, endOfLocal, momentOfLocal, offsetMinutes } from '../../src/web/local-time.ts';
 
 describe('local times of a span', () => {
   const from = (text: string, zone: string) => momentOfLocal(text, zone)?.toISOString();
@@ -35,6 +35,23 @@ describe('local times of a span', () => {
   it('that a clock change leaves out are read by the clock as it went before', () => {
     assert.equal(from('2026-03-29T02:30', 'Europe/Berlin'), '2026-03-29T01:30:00.000Z');
     assert.equal(to('2026-03-29T02:30', 'Europe/Berlin'), '2026-03-29T01:30:00.000Z');
+  });
+
+  it('lie in spans of clocks that go on evenly', () => {
+    const shown = (first: string, last: string, zone: string) =>
+      clocksWithin({ from: momentOfLocal(first, zone)!, to: endOfLocal(last, zone)! }, zone).map(
+        ({ from, aheadMs }) => `${from.toISOString()} ${aheadMs / 60_000}`,
+      );
+    assert.deepEqual(shown('2026-03-01', '2026-11-30', 'Europe/Berlin'), [
+      '2026-02-28T23:00:00.000Z 60',
+      '2026-03-29T01:00:00.000Z 120',
+      '2026-10-25T01:00:00.000Z 60',
+    ]);
+    assert.deepEqual(shown('2026-10-04', '2026-10-04', 'Australia/Lord_Howe'), [
+      '2026-10-03T13:30:00.000Z 630',
+      '2026-10-03T15:30:00.000Z 660',
+    ]);
+    assert.deepEqual(shown('2026-01-01', '2026-12-31', 'Europe/Moscow'), ['2025-12-31T21:00:00.000Z 180']);
   });
 
   it('show the same on the clocks of any zone, at any minute that there is', () => {

@@ -39,6 +39,19 @@ describe('what the server says', () => {
     assert.deepEqual(missing, [], 'without a Russian sentence: add it to findings.ru.json');
   });
 
+  it('is Russian for every refusal of a click', () => {
+    const source = withPlaces(readFileSync(new URL('../../src/core/click-to-call.ts', import.meta.url), 'utf8'));
+    const all = [...source.matchAll(/['`]((?:[A-Z]|\u0001 has)[^'`\n]* [^'`\n]*[.)\u0001])['`]/g)]
+      .map(([, text]) => text!)
+      .filter((text) => !text.startsWith('More calls were'));
+    assert.ok(all.length >= 11, all.join('\n'));
+    assert.deepEqual(
+      all.filter((text) => say(text) === text),
+      [],
+      'without a Russian sentence: add it to findings.ru.json',
+    );
+  });
+
   it('keeps its values, also those that are sentences of their own', () => {
     assert.equal(
       say('/var/log/asterisk/cdr-csv/Master.csv is empty although Asterisk has had 17 calls.'),

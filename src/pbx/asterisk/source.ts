@@ -19,6 +19,7 @@ import { ControlSession } from './control-session.ts';
 import { DeviceStates } from './ami/device-states.ts';
 import { defaultEventSessionSettings, EventSession } from './event-session.ts';
 import { LocalTime } from './csv/local-time.ts';
+import { PresenceSession } from './presence-session.ts';
 
 export interface AsteriskParts {
   readonly cursors: CursorStore;
@@ -31,6 +32,8 @@ export interface AsteriskParts {
 const hourMs = 3_600_000;
 const pollMs = 500;
 const backlogMs = 30_000;
+/** Who is to follow does so within this time after it was opened; who does not stands by. */
+const standByAfterMs = 1_000;
 
 /** The session that commands this Asterisk, also for a single command of the CLI; null when no user for it is configured. */
 export function createControlSession(
@@ -60,6 +63,10 @@ export class AsteriskSource implements PbxSource {
   readonly #config: AsteriskConfig;
   readonly #parts: AsteriskParts;
   readonly #devices: DeviceStates;
+  /** Of a node that stands by: knows what the phones do, also while it takes over. */
+  #presence: { readonly session: PresenceSession; readonly devices: DeviceStates } | null = null;
+  #standingBy: NodeJS.Timeout | undefined;
+  #isOpen = false;
   #events: EventSession | null = null;
   #cel: CelReader | null = null;
   #cdr: CdrReader | null = null;
@@ -84,15 +91,49 @@ export class AsteriskSource implements PbxSource {
   }
 
   open(): void {
+    this.#isOpen = true;
     this.control?.start();
+    this.#standBy();
   }
 
   async close(): Promise<void> {
-    await this.control?.stop();
+    this.#isOpen = false;
+    clearTimeout(this.#standingBy);
+    await Promise.all([this.control?.stop(), this.#forgetPresence()]);
+  }
+
+  #standBy(): void {
+    clearTimeout(this.#standingBy);
+    const { ami } = this.#config;
+    if (ami === null || !this.#isOpen || this.#presence !== null) return;
+    const { clock, log } = this.#parts;
+    this.#standingBy = setTimeout(() => {
+      const devices = new DeviceStates(this.#config);
+      const { host, port, events } = ami;
+      const { refusedRetryMs } = defaultEventSessionSettings;
+      const session = new PresenceSession(
+        {
+          address: { host, port, ...events },
+          deadlines: defaultLinkDeadlines,
+          backoff: defaultBackoff,
+          refusedRetryMs,
+        },
+        { source: this.name, devices, clock, log },
+      );
+      session.start();
+      this.#presence = { session, devices };
+    }, standByAfterMs);
+  }
+
+  async #forgetPresence(): Promise<void> {
+    const presence = this.#presence;
+    this.#presence = null;
+    await presence?.session.stop();
   }
 
   /** Resolves at once: the PBX may be down, its files may not exist yet. */
   async start(sink: PbxEventSink): Promise<void> {
+    clearTimeout(this.#standingBy);
     const { ami, cel, cdr } = this.#config;
     const { clock, log } = this.#parts;
     let backlog: Promise<void> | null = null;
@@ -117,7 +158,10 @@ export class AsteriskSource implements PbxSource {
           log,
           time: new LocalTime(this.#parts.timeZone),
           onMessage: (message) => this.#devices.observe(message),
-          onConnected: (request) => this.#devices.resync(request),
+          onConnected: async (request) => {
+            await this.#devices.resync(request);
+            await this.#forgetPresence();
+          },
           listChannels: control === null ? null : () => control.listChannels(),
         },
       );
@@ -140,11 +184,13 @@ export class AsteriskSource implements PbxSource {
     const following = [this.#events, this.#cel, this.#cdr];
     [this.#events, this.#cel, this.#cdr] = [null, null, null];
     await Promise.all(following.map((part) => part?.stop()));
+    this.#standBy();
   }
 
   status(): readonly PartStatus[] {
     const { ami, cel, cdr } = this.#config;
-    const parts = [this.#events, this.control, this.#cel, this.#cdr].flatMap((part) => part?.status() ?? []);
+    const presence = this.#events === null ? (this.#presence?.session ?? null) : null;
+    const parts = [this.#events, presence, this.control, this.#cel, this.#cdr].flatMap((part) => part?.status() ?? []);
     if (ami !== null && cel === null && cdr === null)
       parts.push({
         part: `${this.name}: catching up`,
@@ -160,7 +206,9 @@ export class AsteriskSource implements PbxSource {
   }
 
   deviceState(extension: string): DeviceState {
-    return this.#events?.isConnected ? this.#devices.of(extension) : 'unknown';
+    const state = this.#events?.isConnected ? this.#devices.of(extension) : 'unknown';
+    if (state !== 'unknown' || !this.#presence?.session.isConnected) return state;
+    return this.#presence.devices.of(extension);
   }
 
   #readerParts(sink: PbxEventSink, timeZone: string | null): CsvReaderParts {

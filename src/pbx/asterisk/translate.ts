@@ -444,6 +444,9 @@ export const eventClasses = 'call,dialplan,cdr';
 
 /** Reports of what devices do; read by the device states, not by calls. */
 const deviceEvents = ['DeviceStateChange', 'ExtensionStatus'];
+/** Asterisk's class of those (`EVENT_FLAG_CALL`), and the filter that leaves them alone. */
+export const deviceEventClass = 'call';
+export const deviceEventFilter = `Event: (${deviceEvents.join('|')})`;
 
 /**
  * Regular expressions for the action `Filter` (and `eventfilter` in manager.conf) that leave only events which are read here; of the

@@ -8,6 +8,8 @@ import { shortText } from '../query.ts';
 
 /** A hook's text has at most 256 KB; as JSON each character may take more. */
 const bodyLimit = 1024 * 1024;
+/** Whose hook it was. */
+const config = { audited: ['crm'] };
 /** Beyond the hook's own deadline: for compiling and starting it. */
 const startMs = 20_000;
 
@@ -58,15 +60,15 @@ function addRoutes(api: FastifyInstance, hooks: HookDoor): void {
     return hooks.draft({ hook: parseInput(ofHook, request.params).hook, crm: crm ?? null }, wanted);
   });
 
-  api.patch('/hooks/:hook', { bodyLimit }, async (request) =>
+  api.patch('/hooks/:hook', { bodyLimit, config }, async (request) =>
     toAnswer(await hooks.save(placeOf(request), parseInput(saveBody, request.body))),
   );
 
-  api.post('/hooks/:hook/switch-off', async (request) =>
+  api.post('/hooks/:hook/switch-off', { config }, async (request) =>
     toAnswer(await hooks.switchOff(placeOf(request), parseInput(removeBody, request.body).basedOn)),
   );
 
-  api.post('/hooks/:hook/test', { bodyLimit }, async (request) => {
+  api.post('/hooks/:hook/test', { bodyLimit, config }, async (request) => {
     const place = placeOf(request);
     const trial = parseInput(trialBody, request.body);
     const { deadlineMs } = await hooks.open(place);
@@ -87,7 +89,7 @@ function addRoutes(api: FastifyInstance, hooks: HookDoor): void {
     const { place, id } = ofKept(request);
     return hooks.version(place, id);
   });
-  api.post('/hooks/:hook/versions/:id/restore', async (request) => {
+  api.post('/hooks/:hook/versions/:id/restore', { config }, async (request) => {
     const { place, id } = ofKept(request);
     return toAnswer(await hooks.restore(place, id, parseInput(restoreBody, request.body).basedOn));
   });

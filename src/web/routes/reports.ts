@@ -6,6 +6,7 @@ import type { Employee } from '../../core/ports.ts';
 import type { Door } from '../door.ts';
 import { toClickFault } from '../click-fault.ts';
 import { notFound, parseInput, WebFault } from '../fault.ts';
+import { clocksWithin } from '../local-time.ts';
 import type { CrmAccounts, InterfaceParts, KnownContact } from '../ports.ts';
 import type { Visitor } from '../visitor.ts';
 import { collectStatus } from './status.ts';
@@ -18,8 +19,6 @@ const callBack = z.strictObject({
   extension: z.string().regex(/^[0-9*#]{1,15}$/, 'is not an extension'),
 });
 const takeBody = z.strictObject({ client: z.string().min(1).max(64), isTaken: z.boolean() });
-/** Minutes that local time is ahead of UTC: where a day begins. */
-const dayOffset = z.coerce.number().int().min(-840).max(840).default(0);
 
 const lackingFilters = {
   ...pageQuery(lackingSortColumns, 'desc'),
@@ -56,7 +55,6 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
   const { reports, contactOf } = own;
   const span = spanOf(own.timeZone);
   const periodQuery = z.strictObject(span);
-  const completenessQuery = z.strictObject({ ...span, offset: dayOffset });
   const lackingQuery = z.strictObject({ ...lackingFilters, ...span });
   const repairBody = z.strictObject({ ...repairFilters, ...span });
 
@@ -112,11 +110,9 @@ export function addReportRoutes(api: FastifyInstance, door: Door, own: Interface
   });
 
   api.get('/completeness', async (request) => {
-    const { offset, ...rest } = parseInput(completenessQuery, request.query);
-    const dayOffsetMs = offset * 60_000;
-    return {
-      items: await reports.completeness({ ...within(rest), extensions: null, crms: door.parts.crms, dayOffsetMs }),
-    };
+    const period = within(parseInput(periodQuery, request.query));
+    const clocks = clocksWithin(period, own.timeZone);
+    return { items: await reports.completeness({ ...period, extensions: null, crms: door.parts.crms, clocks }) };
   });
 
   api.get('/completeness/lacking', async (request) => {

@@ -1,4 +1,4 @@
-import { offsetMinutes as offsetIn } from '../local-time.ts';
+import { momentOfLocal, offsetMinutes as offsetIn } from '../local-time.ts';
 import { language } from './preferences.ts';
 import { session } from './session.ts';
 
@@ -23,6 +23,8 @@ type Moment = string | number | Date;
 export const showDate = (at: Moment) => format('date', { day: 'numeric', month: 'short' }).format(new Date(at));
 export const showDay = (at: Moment) =>
   format('day', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(at));
+/** Of a day as text, `2026-11-21`. */
+export const showDayOf = (day: string) => showDay(momentOfLocal(`${day}T12:00`, zone()) ?? day);
 export const showTime = (at: Moment) => format('time', { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
 export const showExactTime = (at: Moment) =>
   format('exact', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(at));

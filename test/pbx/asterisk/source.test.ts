@@ -297,6 +297,54 @@ describe('an Asterisk as a source of calls', () => {
     await source.close();
     await assert.rejects(place('79161110005'), /no connection/);
   });
+
+  it('knows what phones do also where it stands by, through each change of the role, and follows no call there', async () => {
+    const device = (State: string) => ({ Event: 'DeviceStateChange', Device: 'PJSIP/101', State });
+    let state = 'INUSE';
+    const fake = await serve({
+      answer(action) {
+        const ActionID = action.get('ActionID');
+        if (action.get('Action') !== 'DeviceStateList') return undefined;
+        return (
+          amiMessage({ Response: 'Success', ActionID, EventList: 'start' }) +
+          amiMessage({ ...device(state), ActionID }) +
+          amiMessage({ Event: 'DeviceStateListComplete', ActionID, EventList: 'Complete' })
+        );
+      },
+    });
+    const { source, sink } = await follow({ ami: { port: fake.port, events: user('events') } });
+    await until(() => source.deviceState('101') === 'in_use');
+    assert.equal(fake.connections.length, 1, 'who follows at once needs no second session');
+    const open = () => fake.connections.filter(({ isClosed }) => !isClosed);
+
+    await source.stop();
+    await until(() => source.deviceState('101') === 'in_use');
+    const [standby] = open();
+    assert.equal(open().length, 1);
+    const told = standby!.actions.map((action) => action.get('Action'));
+    assert.deepEqual(told, ['Login', 'Filter', 'DeviceStateList', 'ExtensionStateList']);
+    assert.equal(standby!.actions[0]!.get('Events'), 'call');
+    assert.equal(standby!.actions[1]!.get('Filter'), 'Event: (DeviceStateChange|ExtensionStatus)');
+    assert.equal(statusOf(source, 'states of phones').health, 'ok');
+    standby!.event('CoreShowChannel', { Channel: 'PJSIP/101-1', Uniqueid: '1795250437.1', Linkedid: '1795250437.1' });
+    standby!.send(amiMessage(device('UNAVAILABLE')));
+    await until(() => source.deviceState('101') === 'unavailable');
+    assert.deepEqual(sink.events, []);
+
+    // Until the one that follows knows the phones itself, the other goes on.
+    state = 'UNAVAILABLE';
+    await source.start(sink);
+    assert.equal(source.deviceState('101'), 'unavailable');
+    await until(() => standby!.isClosed);
+    assert.equal(source.deviceState('101'), 'unavailable');
+
+    await source.stop();
+    await until(() => source.deviceState('101') === 'unavailable');
+    await fake.stop();
+    await until(() => source.deviceState('101') === 'unknown');
+    await until(() => statusOf(source, 'states of phones').message.includes('without knowing which phones are busy'));
+    assert.equal(statusOf(source, 'states of phones').health, 'warning');
+  });
 });
 
 describe('the settings of an Asterisk', () => {

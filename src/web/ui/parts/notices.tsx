@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { ApiFault } from '../api.ts';
-import { t } from '../i18n/words.ts';
+import { say, t } from '../i18n/words.ts';
 
 interface Notice {
   readonly id: number;
@@ -21,7 +21,7 @@ export const tellFault = (error: unknown) => show(explain(error), true);
 
 /** In words for people. */
 export function explain(error: unknown): string {
-  if (error instanceof ApiFault) return error.code === 'offline' ? t('error.offline') : error.message;
+  if (error instanceof ApiFault) return error.code === 'offline' ? t('error.offline') : say(error.message);
   return error instanceof Error ? error.message : String(error);
 }
 

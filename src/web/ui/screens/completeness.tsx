@@ -1,8 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { CompletenessCount } from '../../../core/call-reports.ts';
 import { ask } from '../api.ts';
-import { momentOfLocal } from '../../local-time.ts';
-import { offsetMinutes, showCount, showDay, zone } from '../format.ts';
+import { showCount, showDayOf } from '../format.ts';
 import { t } from '../i18n/words.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { FilterBar, useFilters } from '../parts/filters.tsx';
@@ -15,8 +14,6 @@ import { addressOf } from '../router.ts';
 
 const figures = ['registered', 'delivered', 'pending', 'rejected', 'skipped', 'missing'] as const;
 
-/** The middle of a counted day is of that day, also where the clocks change within the period. */
-const dayMs = 86_400_000;
 const keyOf = ({ day, crm }: { readonly day: string; readonly crm: string }) => `${day} ${crm}`;
 
 /** Day by day: what the PBX had, and what each CRM has of it. */
@@ -27,9 +24,8 @@ export function Completeness() {
   const { from, to } = periodOf(filters, 14);
   // Figures are by whole days.
   const period = { from: from.slice(0, 10), to: to.slice(0, 10) };
-  const query = { ...period, offset: offsetMinutes(momentOfLocal(period.from, zone()) ?? new Date()) };
-  const loaded = useLoaded(JSON.stringify(query), (signal) =>
-    ask<{ items: readonly CompletenessCount[] }>('completeness', { query, signal }),
+  const loaded = useLoaded(JSON.stringify(period), (signal) =>
+    ask<{ items: readonly CompletenessCount[] }>('completeness', { query: period, signal }),
   );
   return (
     <>
@@ -67,7 +63,7 @@ export function Completeness() {
                         const isOpen = opened === key;
                         return (
                           <tr key={key} class={isOpen ? 'line open' : 'line'}>
-                            <td class="number">{showDay(Date.parse(line.day) + dayMs / 2)}</td>
+                            <td class="number">{showDayOf(line.day)}</td>
                             <td class="end">{line.crm}</td>
                             <td>
                               {lacking > 0 ? (

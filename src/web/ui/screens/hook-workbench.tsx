@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { HookDraft, HookTextFault, OpenHook } from '../../hook-door.ts';
 import { ApiFault, ask } from '../api.ts';
 import { t, tWord, type Key } from '../i18n/words.ts';
-import { Badge } from '../parts/badge.tsx';
+import { HookHealth } from '../parts/hooks/hook-health.tsx';
 import { HookEditor } from '../parts/hooks/hook-editor.tsx';
 import { HookFields } from '../parts/hooks/hook-fields.tsx';
 import { HookTrial } from '../parts/hooks/hook-trial.tsx';
@@ -191,7 +191,7 @@ function Bench({ first }: { readonly first: Open }) {
             <header class="row spread">
               <span class="row">
                 <code>{crm === null ? shown.fileName : `${crm}/${shown.fileName}`}</code>
-                {file !== null && !isChanged && open.health !== null && <Badge kind="health" word={open.health} />}
+                {file !== null && !isChanged && open.health !== null && <HookHealth health={open.health} hook={open} />}
                 {isChanged && <span class="badge warn">{isNew ? t('hooks.new') : t('hooks.unsaved')}</span>}
               </span>
               <span class="row">

@@ -5,7 +5,7 @@ import '../styles/hooks.css';
 import { ask } from '../api.ts';
 import { showCount, showMoment } from '../format.ts';
 import { t, tWord } from '../i18n/words.ts';
-import { Badge } from '../parts/badge.tsx';
+import { HookHealth } from '../parts/hooks/hook-health.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
 import { firstLine, Trace } from '../parts/trace.tsx';
@@ -135,7 +135,7 @@ function Installed({ hook }: { readonly hook: Listed }) {
         {tWord('hooks.language', hook.language ?? '')}
       </td>
       <td class="end" title={hook.message ?? undefined}>
-        {hook.health === null ? t('hooks.notLoaded') : <Badge kind="health" word={hook.health} />}
+        {hook.health === null ? t('hooks.notLoaded') : <HookHealth health={hook.health} hook={hook} />}
       </td>
       <td class="right number off">{showCount(hook.runs)}</td>
       <td class="right number off">{showCount(hook.failures)}</td>

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CompletenessCount } from '../../../../core/call-reports.ts';
 import type { LackingAnswerRow, RepairAnswer } from '../../../routes/reports.ts';
 import { ask } from '../../api.ts';
-import { showDay, showMoment } from '../../format.ts';
+import { showDayOf, showMoment } from '../../format.ts';
 import { t, tCount, tWord } from '../../i18n/words.ts';
 import { addressOf } from '../../router.ts';
 import type { Wire } from '../../wire.ts';
@@ -15,8 +15,6 @@ import { PagesFoot, usePages } from '../pages.tsx';
 import { Empty } from '../screen-head.tsx';
 import { showExtension } from '../people/staff.ts';
 
-const dayMs = 86_400_000;
-
 /** What one CRM lacks of one day, call by call, and the way to bring it there. */
 export function Lacking({
   line,
@@ -28,10 +26,8 @@ export function Lacking({
   const [isBusy, setBusy] = useState(false);
   const section = useRef<HTMLElement>(null);
   useEffect(() => section.current?.scrollIntoView({ block: 'nearest' }), []);
-  const begin = Date.parse(line.day);
-  // As the line was counted: 24 hours, also where the clocks change within the period.
-  const span = { from: new Date(begin).toISOString(), to: new Date(begin + dayMs).toISOString() };
-  const title = t('lacking.title', { crm: line.crm, day: showDay(begin + dayMs / 2) });
+  const span = { from: line.day, to: line.day };
+  const title = t('lacking.title', { crm: line.crm, day: showDayOf(line.day) });
   const asked = { crm: line.crm, ...span, state: 'missing,rejected,skipped' };
   const pages = usePages<LackingAnswerRow>('completeness/lacking', asked);
   const refresh = () => {
