@@ -133,6 +133,19 @@ export type NewRecording = Pick<
 const subjectOf = ({ uniqueId, position, announcedPath }: NewRecording) =>
   uniqueId === null ? `whole:${announcedPath}` : `part:${uniqueId}:${position}`;
 
+const placeOf = (one: NewRecording) => `${one.source}\n${subjectOf(one)}`;
+
+function groupUniqueIds(recordings: readonly NewRecording[]): ReadonlyMap<string, string[]> {
+  const bySource = new Map<string, string[]>();
+  for (const { source, uniqueId } of recordings) {
+    if (uniqueId === null) continue;
+    const known = bySource.get(source);
+    if (known === undefined) bySource.set(source, [uniqueId]);
+    else known.push(uniqueId);
+  }
+  return bySource;
+}
+
 /** A call of the ledger that may have recordings nobody looked for yet. */
 export interface UnseenCall {
   readonly source: string;
@@ -195,10 +208,11 @@ export class RecordingStore {
   /** Adds those that are not there yet. */
   async add(recordings: readonly NewRecording[]): Promise<void> {
     const now = this.#now().getTime();
+    const homes = await this.#homesOf(recordings);
     const rows = recordings.map((one) => ({
       id: one.id,
       source: one.source,
-      linked_id: one.linkedId,
+      linked_id: homes.get(placeOf(one)) ?? one.linkedId,
       unique_id: one.uniqueId,
       position: one.position,
       subject: subjectOf(one),
@@ -227,12 +241,32 @@ export class RecordingStore {
 
   /** Has those looked for now that are announced only after nothing was, and nothing was found. */
   async hasten(recordings: readonly NewRecording[]): Promise<void> {
-    for (const one of recordings.filter(({ announcedPath }) => announcedPath !== '')) {
+    const announced = recordings.filter(({ announcedPath }) => announcedPath !== '');
+    const homes = await this.#homesOf(announced);
+    for (const one of announced) {
       await this.#db('recordings')
-        .where({ source: one.source, linked_id: one.linkedId, subject: subjectOf(one) })
+        .where({ source: one.source, linked_id: homes.get(placeOf(one)) ?? one.linkedId, subject: subjectOf(one) })
         .where({ state: 'missing', announced_path: '' })
         .update({ announced_path: one.announcedPath, due_at: one.dueAt.getTime() });
     }
+  }
+
+  /**
+   * The linkedids under which parts of conversations stand here already: a call that turns out to be part of another goes
+   * by another name from then on, and its recordings are the same.
+   */
+  async #homesOf(recordings: readonly NewRecording[]): Promise<ReadonlyMap<string, string>> {
+    const homes = new Map<string, string>();
+    for (const [source, uniqueIds] of groupUniqueIds(recordings)) {
+      for (let at = 0; at < uniqueIds.length; at += 500) {
+        const rows: { linked_id: string; subject: string }[] = await this.#db('recordings')
+          .where({ source })
+          .whereIn('unique_id', uniqueIds.slice(at, at + 500))
+          .select('linked_id', 'subject');
+        for (const row of rows) homes.set(`${source}\n${row.subject}`, row.linked_id);
+      }
+    }
+    return homes;
   }
 
   /** Ended calls since then with conversations that can have been recorded and have no recording here. */

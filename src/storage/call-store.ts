@@ -103,6 +103,13 @@ async function saveLinks(
   });
 }
 
+/**
+ * A recording that was known is not lost when the call is told again by somebody who does not know it; but a phone that did
+ * not talk after all has none.
+ */
+const recordingKept = `case when excluded.answered_at is null and excluded.result <> 'voicemail' then excluded.recording
+  else coalesce(excluded.recording, conversations.recording) end`;
+
 async function saveConversations(
   trx: Knex.Transaction,
   changes: readonly CallChange[],
@@ -129,7 +136,7 @@ async function saveConversations(
     table: 'conversations',
     columns: conversationColumns,
     rows: [...wanted.values()],
-    onConflict: `(source, unique_id) ${overwriteChanged('conversations', columns, ['recording'])}`,
+    onConflict: `(source, unique_id) ${overwriteChanged('conversations', columns, { recording: recordingKept })}`,
   });
 }
 

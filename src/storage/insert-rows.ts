@@ -77,14 +77,16 @@ export function overwrite(columns: readonly string[]): string {
 }
 
 /**
- * The same, leaving alone (with its indexes) a row that has the new values already; such a row is not returned. In
- * `keep` no null replaces a value.
+ * The same, leaving alone (with its indexes) a row that has the new values already; such a row is not returned. `others`
+ * are columns with the SQL of what they get.
  */
-export function overwriteChanged(table: string, columns: readonly string[], keep: readonly string[] = []): string {
-  const sets = keep.map((column) => `, ${column} = coalesce(excluded.${column}, ${table}.${column})`);
-  const changes = [
-    ...columns.map((column) => `${table}.${column} is distinct from excluded.${column}`),
-    ...keep.map((column) => `${table}.${column} is distinct from coalesce(excluded.${column}, ${table}.${column})`),
-  ];
-  return `${overwrite(columns)}${sets.join('')} where ${changes.join(' or ')}`;
+export function overwriteChanged(
+  table: string,
+  columns: readonly string[],
+  others: { readonly [column: string]: string } = {},
+): string {
+  const values = [...columns.map((column) => [column, `excluded.${column}`] as const), ...Object.entries(others)];
+  const sets = values.map(([column, value]) => `${column} = ${value}`);
+  const changes = values.map(([column, value]) => `${table}.${column} is distinct from ${value}`);
+  return `do update set ${sets.join(', ')} where ${changes.join(' or ')}`;
 }

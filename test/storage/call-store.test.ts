@@ -118,6 +118,17 @@ describe('the call store', () => {
       );
     });
 
+    it('takes a recording from a phone that did not talk after all', async () => {
+      const { store } = await makeStore();
+      await store.save([
+        change({ call: sampleCall({ conversations: [sampleConversation({ recording: '/a.wav' })] }) }),
+      ]);
+      const silent = { answeredAt: null, result: 'no_answer', registered: false, reason: 'rang_elsewhere' } as const;
+      const later = sampleConversation({ recording: null, ...silent });
+      await store.save([change({ call: sampleCall({ conversations: [later] }) })]);
+      assert.equal((await store.conversation('office', later.uniqueId))?.conversation.recording, null);
+    });
+
     it('drops a conversation that the call no longer has', async () => {
       const { store } = await makeStore();
       const client = sampleConversation({ uniqueId: '1795246371.2', extension: null, result: 'missed' });

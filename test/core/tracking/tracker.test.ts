@@ -190,8 +190,10 @@ describe('the call tracker', () => {
       const dice = diceOfThisRun();
       const callsOf = async (source: string) => {
         const { calls, conversations } = await ledgerOf(source);
-        // The ledger never takes a recording back, and one may have been given to who seemed to talk at the time.
-        const known = conversations.map((one) => (Boolean(one.registered) ? one : { ...one, recording: null }));
+        // The ledger takes no recording from somebody who talked, and one may have been given to a consultation at the time.
+        const known = conversations.map((one) =>
+          Boolean(one.registered) || one.answered_at === null ? one : { ...one, recording: null },
+        );
         return { calls, conversations: known };
       };
       for (const story of stories) {
