@@ -20,7 +20,7 @@ export class AgiServer {
   readonly #routes: ReadonlyMap<string, AgiHandler>;
   readonly #log: Log;
   readonly #monotonicMs: () => number;
-  readonly #isAllowed: (remote: string | undefined) => boolean;
+  readonly #isAllowed: (socket: Socket) => boolean;
   readonly #server: Server;
   /** Without a head yet, oldest first. */
   readonly #waiting = new Set<AgiSession>();
@@ -46,8 +46,9 @@ export class AgiServer {
     this.#routes = parts.routes;
     this.#log = parts.log;
     this.#monotonicMs = parts.monotonicMs ?? (() => performance.now());
-    // On loopback there is nobody to refuse, and each connection is spared the look.
-    this.#isAllowed = isLoopback(parts.config.host) ? () => true : createAllowList(parts.config.allow);
+    const isListed = createAllowList(parts.config.allow);
+    // On loopback there is nobody to refuse, and each connection is spared the system call that asks for its address.
+    this.#isAllowed = isLoopback(parts.config.host) ? () => true : (socket) => isListed(socket.remoteAddress);
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
@@ -108,7 +109,7 @@ export class AgiServer {
   }
 
   #accept(socket: Socket): void {
-    if (!this.#isAllowed(socket.remoteAddress)) {
+    if (!this.#isAllowed(socket)) {
       this.#counts.refused += 1;
       this.#complain(
         'address',

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import Context from 'ding-dong/lib/context.js';
 import type { DingDongContext, DingDongReply } from 'ding-dong/lib/context.js';
@@ -36,6 +35,20 @@ export interface SessionEvents {
   onClosed(session: AgiSession): void;
 }
 
+/**
+ * ding-dong's commands and its reading of answers, without its constructor, which would put a stream around the socket:
+ * that is where lines are split, joined and lost.
+ */
+class Commands {
+  pending: DingDongContext['pending'] = null;
+  readonly stream: DingDongContext['stream'];
+  constructor(write: (line: string) => void) {
+    this.stream = { write };
+  }
+}
+interface Commands extends Pick<DingDongContext, 'setVariable' | 'getVariable' | 'readResponseLine'> {}
+Object.setPrototypeOf(Commands.prototype, Context.prototype);
+
 const lineFeed = 10;
 
 /**
@@ -49,10 +62,12 @@ export class AgiSession {
   readonly acceptedAtMs: number;
   readonly #socket: Socket;
   readonly #events: SessionEvents;
-  readonly #commands: DingDongContext;
-  readonly #waiting: (() => void)[] = [];
+  readonly #commands: Commands;
+  /** Commands that wait for their turn; null while none ever did. */
+  #waiting: (() => void)[] | null = null;
   #request: AgiRequest | null = null;
-  #chunks: Buffer[] = [];
+  /** The beginning of what has not come whole; null while nothing has begun. */
+  #chunks: Buffer[] | null = null;
   #headBytes = 0;
   #answerBytes = 0;
   #lastByte = 0;
@@ -66,7 +81,7 @@ export class AgiSession {
     this.#socket = socket;
     this.acceptedAtMs = acceptedAtMs;
     this.#events = events;
-    this.#commands = createCommands((line) => this.#write(line));
+    this.#commands = new Commands((line) => this.#write(line));
     // A reset may arrive at any time, and without a listener it would end the process.
     socket.on('error', (error) => this.#end(`the connection broke: ${error.message}`));
     socket.on('close', () => {
@@ -84,9 +99,6 @@ export class AgiSession {
     if (this.#request === null) throw new Error('the head has not arrived');
     return this.#request;
   }
-  get hasRequest(): boolean {
-    return this.#request !== null;
-  }
   /** True once the caller hung up, the connection ended or the time was over: commands reject from then on. */
   get isEnded(): boolean {
     return this.#endReason !== null;
@@ -94,15 +106,13 @@ export class AgiSession {
 
   /** Sets a channel variable, or a function such as `CALLERID(name)`. The value arrives in Asterisk as it is. */
   async setVariable(name: string, value: string): Promise<void> {
-    const [word, text] = [variableName(name), escape(value)];
-    const reply = await this.#run(() => this.#commands.setVariable(word, text));
+    const reply = await this.#run(variableName(name), escape(value));
     if (reply.result !== '1') throw new CommandRefused(reply.code, `variable ${name} was not set`);
   }
 
   /** The value of a channel variable or function, line breaks in it as spaces; null when it is not set. Asterisk gives at most 1,023 bytes. */
   async getVariable(name: string): Promise<string | null> {
-    const word = variableName(name);
-    const reply = await this.#run(() => this.#commands.getVariable(word));
+    const reply = await this.#run(variableName(name), null);
     return reply.result === '1' ? (reply.value ?? '') : null;
   }
 
@@ -128,13 +138,13 @@ export class AgiSession {
     this.#headBytes += chunk.length;
     if (this.#headBytes > mostHeadBytes) return this.destroy('the head is too long');
     if (!isSplitEnd && end < 0) {
-      this.#chunks.push(chunk);
+      (this.#chunks ??= []).push(chunk);
       return;
     }
-    const rest = chunk.subarray(isSplitEnd ? 1 : end + 2);
+    const rest = isSplitEnd ? 1 : end + 2;
     this.#request = readRequest(this.#takeText(chunk, 0, isSplitEnd ? 0 : end));
     // Before the first command: what comes right behind the head answers nothing, but may be a hang-up.
-    if (rest.length > 0) this.#readAnswers(rest);
+    if (rest < chunk.length) this.#readAnswers(chunk.subarray(rest));
     this.#events.onRequest(this);
   }
 
@@ -149,14 +159,14 @@ export class AgiSession {
       this.#readLine(this.#takeText(chunk, start, end));
       start = end + 1;
     }
-    if (start < chunk.length) this.#chunks.push(chunk.subarray(start));
+    if (start < chunk.length) (this.#chunks ??= []).push(chunk.subarray(start));
   }
 
   /** What was kept of earlier segments, with this part of the last one. */
   #takeText(chunk: Buffer, start: number, end: number): string {
-    if (this.#chunks.length === 0) return chunk.toString('utf8', start, end);
+    if (this.#chunks === null) return chunk.toString('utf8', start, end);
     const text = Buffer.concat([...this.#chunks, chunk.subarray(start, end)]).toString();
-    this.#chunks = [];
+    this.#chunks = null;
     return text;
   }
 
@@ -183,16 +193,17 @@ export class AgiSession {
     pending?.(error);
   }
 
-  /** One command at a time: Asterisk answers in order, but reads the next one only after it has answered. */
-  async #run(issue: () => Promise<DingDongReply>): Promise<DingDongReply> {
-    if (this.#isBusy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** One command at a time: Asterisk answers in order, but reads the next one only after it has answered. `value` null: asks for it. */
+  async #run(name: string, value: string | null): Promise<DingDongReply> {
+    if (this.#isBusy) await new Promise<void>((resolve) => (this.#waiting ??= []).push(resolve));
     this.#isBusy = true;
     try {
       if (this.#endReason !== null) throw new SessionEnded(this.#endReason);
-      return await issue();
+      const commands = this.#commands;
+      return await (value === null ? commands.getVariable(name) : commands.setVariable(name, value));
     } finally {
       this.#commands.pending = null;
-      const next = this.#waiting.shift();
+      const next = this.#waiting?.shift();
       // Handed over without a gap, or a newcomer would slip in between.
       if (next) next();
       else this.#isBusy = false;
@@ -214,22 +225,10 @@ export class AgiSession {
   #end(reason: string): void {
     if (this.#endReason !== null) return;
     this.#endReason = reason;
-    this.#chunks = [];
+    this.#chunks = null;
     if (this.#commands.pending !== null) this.#settle(new SessionEnded(reason));
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#waiting !== null) for (const resolve of this.#waiting.splice(0)) resolve();
   }
-}
-
-/**
- * ding-dong's commands and its reading of answers, without the stream it would put around the socket: that is where
- * lines are split, joined and lost.
- */
-function createCommands(write: (line: string) => void): DingDongContext {
-  const commands = Object.create(Context.prototype) as DingDongContext;
-  EventEmitter.call(commands);
-  commands.pending = null;
-  commands.stream = { write };
-  return commands;
 }
 
 /** Inside quotes Asterisk's `parse_args` takes a backslash for "the next character as it is". */

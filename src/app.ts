@@ -167,7 +167,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     onStop(() => nodes.stop());
 
     // The phone systems. On several nodes, one at a time follows each, and any commands it.
-    const phoneSystems = followPhoneSystems(ground, { tracker, sink });
+    const phoneSystems = await followPhoneSystems(ground, { tracker, sink });
     const { sources, stateOf } = phoneSystems;
 
     // Questions of the dialplan.

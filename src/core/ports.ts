@@ -115,7 +115,10 @@ export interface PbxSource {
   open?(): void;
   /** Ends what `open` began; after `stop`. */
   close?(): Promise<void>;
-  /** Follows calls, on one node at a time, until `stop`; may be started again. */
+  /**
+   * Follows calls, on one node at a time, until `stop`; may be started again. Resolves once nothing that happens from
+   * now on can be missed, however soon this node dies; a PBX or a disk that does not answer delays it for two seconds.
+   */
   start(sink: PbxEventSink): Promise<void>;
   stop(): Promise<void>;
   status(): readonly PartStatus[];

@@ -5,6 +5,8 @@ import type { Database } from './connection.ts';
 
 export interface NodeLease {
   readonly isHeld: boolean;
+  /** Resolves when the role was first taken and `onHeld` has settled, or could not be had. */
+  readonly asked: Promise<void>;
   /** Gives the role up, calling `onLost` when it was held. */
   stop(): Promise<void>;
 }
@@ -101,6 +103,9 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   let sessionLostAt = 0;
   let wasDatabaseAway = false;
 
+  let answerFirst = () => {};
+  const asked = new Promise<void>((resolve) => (answerFirst = resolve));
+
   const rest = (ms: number) => delay(ms, null, { signal: stopping.signal }).catch(() => undefined);
 
   async function lose(): Promise<void> {
@@ -133,6 +138,7 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
       return lose();
     }
     if (!isHeld) await gain();
+    answerFirst();
     try {
       while (!stopping.signal.aborted) {
         await session.ping();
@@ -146,10 +152,15 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   async function run(): Promise<void> {
     const { openSession } = database;
     if (openSession === null) {
-      await gain();
+      while (!stopping.signal.aborted && !isHeld) {
+        await gain().catch((error: unknown) => log.error({ err: error }, 'The role cannot be played; trying again'));
+        answerFirst();
+        if (!isHeld) await rest(retryMs);
+      }
       // It may have been told to stop while it was taking the role.
       if (!stopping.signal.aborted) await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
-      return lose();
+      if (isHeld) await lose();
+      return;
     }
     while (!stopping.signal.aborted) {
       const session = new LeaseSession(openSession());
@@ -159,6 +170,7 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
         wasDatabaseAway = true;
         log.warn({ err: error }, isHeld ? 'The database is away; the role is kept' : 'The role cannot be asked for');
       } finally {
+        answerFirst();
         // Given up before the lock is: the next node begins when this one has ended.
         if (stopping.signal.aborted && isHeld) await lose();
         await session.close();
@@ -167,9 +179,12 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
     }
     if (isHeld) await lose();
   }
-  const ended = run().catch((error: unknown) => log.error({ err: error }, 'The role could not be played'));
+  const ended = run()
+    .catch((error: unknown) => log.error({ err: error }, 'The role could not be played'))
+    .finally(answerFirst);
 
   return {
+    asked,
     get isHeld() {
       return isHeld;
     },

@@ -361,6 +361,7 @@ exten => 7000002,1,Gosub(ringledger-caller-name,s,1(\${EXTEN},shop))
       const call = await lab.call({ from: '101', to: '+79161110009', then: [stay()] });
       await answered('79161110009');
       await call.ended;
+      await lab.quiet();
       assert(lab.witness.talkSeconds('101', '79161110009') > 0.5, lab.witness.describe());
     });
 

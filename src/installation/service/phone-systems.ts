@@ -14,10 +14,11 @@ export interface PhoneSystems {
   status(): readonly PartStatus[];
 }
 
-export function followPhoneSystems(
+/** Resolves once each is followed, here or by another node. */
+export async function followPhoneSystems(
   ground: Ground,
   { tracker, sink }: { readonly tracker: CallTracker; readonly sink: PbxEventSink },
-): PhoneSystems {
+): Promise<PhoneSystems> {
   const { config, database, clock, log } = ground;
   const cursors = createCursorStore(database);
   const sources = new Map<string, PbxSource>();
@@ -48,6 +49,7 @@ export function followPhoneSystems(
     leases.push(lease);
     ground.onStop(() => lease.stop());
   }
+  await Promise.all(leases.map((lease) => lease.asked));
   return {
     sources,
     stateOf: (extension) => stateOf(sources, extension),

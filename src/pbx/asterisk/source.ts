@@ -32,6 +32,7 @@ export interface AsteriskParts {
 const hourMs = 3_600_000;
 const pollMs = 500;
 const backlogMs = 30_000;
+const placedMs = 2_000;
 /** Who is to follow does so within this time after it was opened; who does not stands by. */
 const standByAfterMs = 1_000;
 
@@ -131,16 +132,16 @@ export class AsteriskSource implements PbxSource {
     await presence?.session.stop();
   }
 
-  /** Resolves at once: the PBX may be down, its files may not exist yet. */
   async start(sink: PbxEventSink): Promise<void> {
     clearTimeout(this.#standingBy);
     const { ami, cel, cdr } = this.#config;
     const { clock, log } = this.#parts;
     let backlog: Promise<void> | null = null;
+    const placed: Promise<void>[] = [];
     if (cel !== null) {
       this.#cel = new CelReader(readerSettings(cel), this.#readerParts(sink, cel.timeZone));
-      backlog = withinDeadline(this.#cel.catchUp());
-      this.#cel.start();
+      backlog = withinDeadline(this.#cel.catchUp(), backlogMs);
+      placed.push(this.#cel.start());
     }
     if (ami !== null) {
       const { control } = this;
@@ -176,8 +177,9 @@ export class AsteriskSource implements PbxSource {
         },
         this.#readerParts(sink, cdr.timeZone),
       );
-      this.#cdr.start();
+      placed.push(this.#cdr.start());
     }
+    await withinDeadline(Promise.all(placed), placedMs);
   }
 
   async stop(): Promise<void> {
@@ -229,11 +231,11 @@ function behind(backlog: Promise<void>, sink: PbxEventSink): PbxEventSink {
   };
 }
 
-/** A file that cannot be read, on a disk that does not answer, keeps nothing live waiting for longer. */
-function withinDeadline(backlog: Promise<void>): Promise<void> {
+/** A file that cannot be read, on a disk that does not answer, keeps nothing waiting for longer. */
+function withinDeadline(reading: Promise<unknown>, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, backlogMs);
-    void backlog.then(() => {
+    const timer = setTimeout(resolve, deadlineMs);
+    void reading.then(() => {
       clearTimeout(timer);
       resolve();
     });

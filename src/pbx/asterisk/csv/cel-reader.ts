@@ -47,8 +47,9 @@ export class CelReader {
     );
   }
 
-  start(): void {
-    this.#tail.start();
+  /** Resolves as that of its file's tail does. */
+  start(): Promise<void> {
+    return this.#tail.start();
   }
   stop(): Promise<void> {
     return this.#tail.stop();

@@ -90,8 +90,11 @@ export class FileTail {
     this.#parts = parts;
   }
 
-  start(): void {
-    this.#running = this.#run();
+  /** Resolves when a position is stored, so that what is written from now on is read, however soon all this ends; or could not be. */
+  start(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#running = this.#run(resolve);
+    });
   }
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -113,8 +116,15 @@ export class FileTail {
     };
   }
 
-  async #run(): Promise<void> {
+  async #run(onPlaced: () => void): Promise<void> {
     const { signal } = this.#stopping;
+    try {
+      await this.#place();
+    } catch (error) {
+      // The first pass comes upon it again.
+      this.#report((error as Error).message);
+    }
+    onPlaced();
     while (!signal.aborted) {
       const awaited = this.#awaited.splice(0);
       try {
@@ -137,6 +147,11 @@ export class FileTail {
     if (fault !== this.#fault)
       this.#parts.log.error({ file: this.#settings.path, error: fault }, 'A CSV file cannot be followed');
     this.#fault = fault;
+  }
+
+  /** Decides where to begin when the file is followed for the first time. */
+  async #place(): Promise<void> {
+    if ((await this.#parts.cursors.get(this.#settings.cursor)) === null) this.#file = await this.#resume();
   }
 
   /** Reads everything that is there now. */
