@@ -22,7 +22,7 @@ import { createTrafficReader, playTraffic, readStories, trafficPlan } from '../t
 import { measure, report } from './figure.ts';
 
 const calls = Number(process.argv[2] ?? 2_000);
-const warmUpCalls = 500;
+const warmUpCalls = 2_000;
 const maxBatch = 2_000;
 setGarbageCollection();
 

@@ -66,6 +66,28 @@ describe('the node lease', () => {
       assert.deepEqual([lease.isHeld, story], [false, ['lost']]);
     });
 
+    it('says when it was asked for, and asks again when the role could not be played', async () => {
+      const { database } = await makeDatabase();
+      const story: string[] = [];
+      const lease = holdNodeLease({
+        database,
+        role: 'pbx:office',
+        log: createKeptLog(),
+        onHeld: async () => {
+          story.push('taking');
+          if (story.length === 1) throw new Error('the disk is full');
+        },
+        onLost: () => void story.push('lost'),
+        retryMs: 10,
+        pingMs: 10,
+      });
+      leases.push(lease);
+      await lease.asked;
+      assert.deepEqual([lease.isHeld, story], [false, ['taking', 'lost']]);
+      await until(() => lease.isHeld && story.length === 3);
+      assert.deepEqual(story, ['taking', 'lost', 'taking']);
+    });
+
     if (kind === 'sqlite') return;
 
     it('lets one node have it at a time, each role by itself', async () => {

@@ -1,10 +1,10 @@
-/** The state of a call: its channels, and which linkedids it goes by. Pure: the same events give the same state. */
+/** The state of a call: its channels, and which linkedids it goes by. The same events give the same state. */
 import type { PbxEvent } from '../pbx-event.ts';
 import {
   emptyChannel,
   endOfChannel,
   firstName,
-  foldChannel,
+  foldIntoChannel,
   joinChannels,
   nameAt,
   rankOf,
@@ -17,34 +17,36 @@ export interface CallState {
   readonly linkedId: string;
   /** Own linkedid first, then those of absorbed calls. */
   readonly linkedIds: readonly string[];
-  /** In the order in which they were first told of. A list, since each event makes another one and it is short. */
-  readonly channels: readonly ChannelFacts[];
+  /** In the order in which they were first told of. */
+  readonly channels: ChannelFacts[];
   /** When the source said that no channel of this linkedid is left. */
-  readonly endOf: Readonly<Record<string, Moment>>;
+  readonly endOf: Record<string, Moment>;
 }
 
 export function newCall(source: string, linkedId: string): CallState {
   return { source, linkedId, linkedIds: [linkedId], channels: [], endOf: {} };
 }
 
-/** The call after the event; the same object when the event says nothing new. */
-export function nextState(call: CallState, event: PbxEvent): CallState {
+/**
+ * Folds the event into the call, which is changed, since a copy for each event would cost more than all else; false when
+ * it says nothing new.
+ */
+export function foldIntoCall(call: CallState, event: PbxEvent): boolean {
   if (event.type === 'call-ended') {
     const known = call.endOf[event.linkedId];
     const rank = rankOf(event.origin);
-    if (known !== undefined && (known.rank > rank || (known.rank === rank && known.at >= event.at))) return call;
-    return { ...call, endOf: { ...call.endOf, [event.linkedId]: { at: event.at, rank } } };
+    if (known !== undefined && (known.rank > rank || (known.rank === rank && known.at >= event.at))) return false;
+    call.endOf[event.linkedId] = { at: event.at, rank };
+    return true;
   }
   // Known by name only, it is matched with its channel when the call is looked at, when all names are known.
   const id = event.uniqueId ?? event.channel;
-  const index = call.channels.findIndex((channel) => channel.id === id);
-  const known = call.channels[index];
-  const next = foldChannel(known ?? emptyChannel(id), event);
-  if (next === known) return call;
-  const channels = call.channels.slice();
-  if (known === undefined) channels.push(next);
-  else channels[index] = next;
-  return { ...call, channels };
+  const known = channelOf(call, id);
+  if (known !== undefined) return foldIntoChannel(known, event);
+  const channel = emptyChannel(id);
+  foldIntoChannel(channel, event);
+  call.channels.push(channel);
+  return true;
 }
 
 /** By its uniqueid, or by its name where only that is known. */

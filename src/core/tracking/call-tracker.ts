@@ -6,7 +6,7 @@
 import type { Call, Conversation, UnregisteredReason } from '../call.ts';
 import type { PbxEvent } from '../pbx-event.ts';
 import type { CallChange, CallStore, CallWatcher, Clock, Log, NumberPlan, PbxEventSink, StoredCall } from '../ports.ts';
-import { channelOf, endOfCall, newCall, nextState, type CallState } from './call-machine.ts';
+import { channelOf, endOfCall, foldIntoCall, newCall, type CallState } from './call-machine.ts';
 import { endOfChannel, firstName } from './channel-facts.ts';
 import { recordCall } from './call-record.ts';
 import { FollowedCalls, track, type Tracked } from './followed-calls.ts';
@@ -220,11 +220,9 @@ export class CallTracker implements PbxEventSink {
     const touched = new Set<Tracked>();
     for (const event of events) {
       const tracked = this.#calls.find(event, touched);
-      const next = nextState(tracked.state, event);
       const streamAt = this.#streamAt.get(event.source) ?? 0;
       if (event.at > streamAt) this.#streamAt.set(event.source, event.at);
-      if (next === tracked.state) continue;
-      tracked.state = next;
+      if (!foldIntoCall(tracked.state, event)) continue;
       tracked.newEvents.push(event);
       tracked.vanished = null;
       touched.add(tracked);
@@ -341,8 +339,8 @@ export function recordScreened(state: CallState, plan: NumberPlan, screen: CallT
 
 /** The state of a stored call, made again from its events. */
 export function stateFromEvents(stored: StoredCall): CallState {
-  let state: CallState = { ...newCall(stored.source, stored.linkedId), linkedIds: stored.linkedIds };
-  for (const event of stored.events) state = nextState(state, event);
+  const state = { ...newCall(stored.source, stored.linkedId), linkedIds: stored.linkedIds };
+  for (const event of stored.events) foldIntoCall(state, event);
   return state;
 }
 

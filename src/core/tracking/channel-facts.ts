@@ -133,8 +133,6 @@ export function emptyChannel(id: string): ChannelFacts {
   };
 }
 
-const factNames = Object.keys(emptyChannel('')) as (keyof ChannelFacts)[];
-
 /** Keeps the better-ranked moment; of two equal ones the earlier or the later. */
 function better(known: Moment | null, at: number, rank: number, pick: 'earlier' | 'later'): Moment {
   if (known === null || rank > known.rank) return { at, rank };
@@ -145,10 +143,11 @@ function better(known: Moment | null, at: number, rank: number, pick: 'earlier' 
 /** Keeps the better-ranked word; of equal ones the earlier or the later, and of two at one moment always the same. */
 function say<T extends string | number | boolean>(
   known: Said<T> | null,
-  said: { value: T | null; at: number; rank: number },
+  value: T | null,
+  at: number,
+  rank: number,
   pick: 'earlier' | 'later',
 ): Said<T> | null {
-  const { value, at, rank } = said;
   if (value === null || value === '') return known;
   if (known === null || rank > known.rank) return { value, at, rank };
   if (rank < known.rank || value === known.value)
@@ -183,93 +182,95 @@ function addName(names: ChannelFacts['names'], at: number, name: string): Channe
   return [...names.slice(0, index + 1), { at, name }, ...names.slice(index + 1)];
 }
 
-/** The channel with this event folded in; the same object when the event says nothing new. */
-export function foldChannel(channel: ChannelFacts, event: PbxEvent): ChannelFacts {
-  // Copied once and written into: this runs for every event of every call.
-  const next = { ...channel };
-  tell(next, event);
-  for (const fact of factNames) if (next[fact] !== channel[fact]) return next;
-  return channel;
+type Changeable = { -readonly [Fact in keyof ChannelFacts]: ChannelFacts[Fact] };
+
+/** True when it was not so before. */
+function put<Fact extends keyof ChannelFacts>(channel: Changeable, fact: Fact, value: ChannelFacts[Fact]): boolean {
+  if (channel[fact] === value) return false;
+  channel[fact] = value;
+  return true;
 }
 
-function tell(channel: { -readonly [Fact in keyof ChannelFacts]: ChannelFacts[Fact] }, event: PbxEvent): void {
+/** Folds the event into the channel, which is changed; false when it says nothing new. */
+export function foldIntoChannel(channel: Changeable, event: PbxEvent): boolean {
   const { at } = event;
   const rank = rankOf(event.origin);
-  channel.names = addName(channel.names, at, event.channel);
-  channel.firstLinkedId = say(channel.firstLinkedId, { value: event.linkedId, at, rank }, 'earlier');
+  let isNew = put(channel, 'names', addName(channel.names, at, event.channel));
+  isNew = put(channel, 'firstLinkedId', say(channel.firstLinkedId, event.linkedId, at, rank, 'earlier')) || isNew;
   switch (event.type) {
     case 'started':
-      channel.started = better(channel.started, at, rank, 'earlier');
-      channel.isCalling = say(channel.isCalling, { value: event.isCalling, at, rank }, 'earlier');
+      isNew = put(channel, 'started', better(channel.started, at, rank, 'earlier')) || isNew;
+      isNew = put(channel, 'isCalling', say(channel.isCalling, event.isCalling, at, rank, 'earlier')) || isNew;
       // The earliest report has the channel before the dialplan moved it on.
-      channel.exten = say(channel.exten, { value: event.exten, at, rank }, 'earlier');
-      channel.callerNumber = say(channel.callerNumber, { value: event.callerNumber, at, rank }, 'earlier');
-      channel.callerName = say(channel.callerName, { value: event.callerName, at, rank }, 'earlier');
-      return;
+      isNew = put(channel, 'exten', say(channel.exten, event.exten, at, rank, 'earlier')) || isNew;
+      isNew = put(channel, 'callerNumber', say(channel.callerNumber, event.callerNumber, at, rank, 'earlier')) || isNew;
+      return put(channel, 'callerName', say(channel.callerName, event.callerName, at, rank, 'earlier')) || isNew;
     case 'ringing':
-      channel.ringing = better(channel.ringing, at, rank, 'earlier');
-      return;
+      return put(channel, 'ringing', better(channel.ringing, at, rank, 'earlier')) || isNew;
     case 'answered':
-      channel.answered = better(channel.answered, at, rank, 'earlier');
-      return;
+      return put(channel, 'answered', better(channel.answered, at, rank, 'earlier')) || isNew;
     case 'dialed':
-      channel.dialed = better(channel.dialed, at, rank, 'earlier');
-      channel.dialedBy = say(channel.dialedBy, { value: event.byUniqueId, at, rank }, 'earlier');
-      channel.dialString = say(channel.dialString, { value: event.dialString, at, rank }, 'earlier');
-      return;
+      isNew = put(channel, 'dialed', better(channel.dialed, at, rank, 'earlier')) || isNew;
+      isNew = put(channel, 'dialedBy', say(channel.dialedBy, event.byUniqueId, at, rank, 'earlier')) || isNew;
+      return put(channel, 'dialString', say(channel.dialString, event.dialString, at, rank, 'earlier')) || isNew;
     case 'dial-ended':
-      channel.outcome = say(channel.outcome, { value: event.status, at, rank }, 'later');
-      channel.forward = say(channel.forward, { value: event.forward, at, rank }, 'earlier');
-      return;
+      isNew = put(channel, 'outcome', say(channel.outcome, event.status, at, rank, 'later')) || isNew;
+      return put(channel, 'forward', say(channel.forward, event.forward, at, rank, 'earlier')) || isNew;
     case 'bridge-entered':
     case 'bridge-left':
-      channel.marks = addMark(channel.marks, {
-        at,
-        bridgeId: event.bridgeId,
-        isEntry: event.type === 'bridge-entered',
-        isFromCdr: event.origin === 'cdr',
-        isFound: event.origin === 'resync',
-      });
-      return;
+      return (
+        put(
+          channel,
+          'marks',
+          addMark(channel.marks, {
+            at,
+            bridgeId: event.bridgeId,
+            isEntry: event.type === 'bridge-entered',
+            isFromCdr: event.origin === 'cdr',
+            isFound: event.origin === 'resync',
+          }),
+        ) || isNew
+      );
     case 'app':
-      channel.apps = addRun(channel.apps, {
-        at,
-        app: event.app,
-        args: event.args,
-        exten: event.exten,
-        isLive: event.origin === 'ami',
-        isFromCdr: event.origin === 'cdr',
-      });
-      return;
+      return (
+        put(
+          channel,
+          'apps',
+          addRun(channel.apps, {
+            at,
+            app: event.app,
+            args: event.args,
+            exten: event.exten,
+            isLive: event.origin === 'ami',
+            isFromCdr: event.origin === 'cdr',
+          }),
+        ) || isNew
+      );
     case 'recording':
-      channel.recordings = addRecording(channel.recordings, { at, path: event.path, startedAt: [at] });
-      return;
+      return (
+        put(channel, 'recordings', addRecording(channel.recordings, { at, path: event.path, startedAt: [at] })) || isNew
+      );
     case 'variable':
       // Marks are set once; where one is set again, the first word stays whatever the order of arrival.
-      if (event.value !== '') channel.variables = setVariable(channel.variables, event);
-      return;
+      return (event.value !== '' && put(channel, 'variables', setVariable(channel.variables, event))) || isNew;
     case 'pickup':
-      channel.pickedUp ??= event.targetUniqueId;
-      return;
+      return put(channel, 'pickedUp', channel.pickedUp ?? event.targetUniqueId) || isNew;
     case 'hung-up':
-      channel.ended = better(channel.ended, at, rank, 'later');
-      channel.cause = say(channel.cause, { value: event.cause, at, rank }, 'later');
-      channel.dialStatus = say(channel.dialStatus, { value: event.dialStatus, at, rank }, 'later');
-      return;
+      isNew = put(channel, 'ended', better(channel.ended, at, rank, 'later')) || isNew;
+      isNew = put(channel, 'cause', say(channel.cause, event.cause, at, rank, 'later')) || isNew;
+      return put(channel, 'dialStatus', say(channel.dialStatus, event.dialStatus, at, rank, 'later')) || isNew;
     case 'connected-line':
-      channel.connectedNumber = say(channel.connectedNumber, { value: event.number, at, rank }, 'earlier');
-      return;
+      return put(channel, 'connectedNumber', say(channel.connectedNumber, event.number, at, rank, 'earlier')) || isNew;
     case 'hold':
-      channel.holds = addHold(channel.holds, { at, isHeld: event.isHeld });
-      return;
+      return put(channel, 'holds', addHold(channel.holds, { at, isHeld: event.isHeld })) || isNew;
     case 'blind-transfer':
-      channel.transfers = addTransfer(channel.transfers, { at, kind: 'blind', to: event.toExten });
-      return;
+      return (
+        put(channel, 'transfers', addTransfer(channel.transfers, { at, kind: 'blind', to: event.toExten })) || isNew
+      );
     case 'attended-transfer':
-      channel.transfers = addTransfer(channel.transfers, { at, kind: 'attended', to: null });
-      return;
+      return put(channel, 'transfers', addTransfer(channel.transfers, { at, kind: 'attended', to: null })) || isNew;
     case 'call-ended':
-      return;
+      return isNew;
   }
 }
 
@@ -321,7 +322,7 @@ function setVariable(
   event: { variable: string; value: string; at: number; origin: EventOrigin },
 ) {
   const { at, value } = event;
-  const said = say(known[event.variable] ?? null, { value, at, rank: rankOf(event.origin) }, 'earlier');
+  const said = say(known[event.variable] ?? null, value, at, rankOf(event.origin), 'earlier');
   return said === null || said === known[event.variable] ? known : { ...known, [event.variable]: said };
 }
 
@@ -352,7 +353,7 @@ export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelF
     a: Said<T> | null,
     b: Said<T> | null,
     pick: 'earlier' | 'later',
-  ) => (a === null ? b : say(b, a, pick));
+  ) => (a === null ? b : say(b, a.value, a.at, a.rank, pick));
   return {
     ...byId,
     firstLinkedId: said(byName.firstLinkedId, byId.firstLinkedId, 'earlier'),

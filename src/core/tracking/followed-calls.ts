@@ -117,7 +117,11 @@ export class FollowedCalls {
     }
     if (uniqueId !== null) byUniqueId.set(uniqueId, tracked);
     if (channel !== '' && event.type !== 'call-ended') byName.set(channel, tracked);
-    return isMeeting(event) ? this.#meet(tracked, event, touched) : tracked;
+    if (!isMeeting(event)) return tracked;
+    const met = this.#meet(tracked, event, touched);
+    // A channel that enters as its first act is not among those of the call yet.
+    if (uniqueId !== null) byUniqueId.set(uniqueId, met);
+    return met;
   }
 
   /**

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Call } from '../../../src/core/call.ts';
 import type { PbxEvent } from '../../../src/core/pbx-event.ts';
-import { newCall, nextState } from '../../../src/core/tracking/call-machine.ts';
+import { foldIntoCall, newCall } from '../../../src/core/tracking/call-machine.ts';
 import { recordCall } from '../../../src/core/tracking/call-record.ts';
 import { amiEvents, celEvents, labNumbering, readRecordedStories } from '../../support/recorded-traffic.ts';
 
 const storyNamed = (name: string) => readRecordedStories('asterisk-22').find((story) => story.name === name)!;
-const record = (events: readonly PbxEvent[], plan = labNumbering([])): Call =>
-  recordCall(
-    events.reduce((state, event) => nextState(state, event), newCall('pbx', events[0]!.linkedId)),
-    plan,
-  )!;
+function record(events: readonly PbxEvent[], plan = labNumbering([])): Call {
+  const state = newCall('pbx', events[0]!.linkedId);
+  for (const event of events) foldIntoCall(state, event);
+  return recordCall(state, plan)!;
+}
 const talks = (call: Call) =>
   call.conversations.map(({ extension, result, duration, registered }) => ({
     extension,

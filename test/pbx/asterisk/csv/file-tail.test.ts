@@ -105,6 +105,20 @@ describe('a followed CSV file', () => {
     assert.deepEqual(taken, names(6, 8));
   });
 
+  it('has stored where it begins once it has started, however soon it dies', async () => {
+    await writeFile(path, rows(1, 3));
+    const dying = new FileTail(
+      { path, cursor: 'cel', startAt: 'end', pollMs: 60_000 },
+      { cursors, log: silentLog, onRows: () => new Promise(() => {}) },
+    );
+    tails.push(dying);
+    await dying.start();
+    await appendFile(path, rows(4, 5));
+    follow({ startAt: 'end' });
+    await isTaken(2);
+    assert.deepEqual(taken, names(4, 5));
+  });
+
   it('begins with the rows since a given time at its first start', async () => {
     await writeFile(path, rows(1, 20_000));
     follow({ startAt: 12_345 }, { timeOf: async ([name]) => Number(name!.slice(4)) });
