@@ -22,7 +22,7 @@ import type { Installation } from '../core/registration-plan.ts';
 import type { DeliveryHandler } from '../core/delivery/crm-loop.ts';
 import { createHooks, type InstalledHooks } from '../hooks/installed-hooks.ts';
 import type { DryWrite } from '../web/ports.ts';
-import { createNumbering, readRules } from './foundations.ts';
+import { createInstallation, createNumbering } from './foundations.ts';
 
 export interface DryRun {
   /** In the order of writing. Calls must come by their start: earlier ones make the contacts of later ones. */
@@ -109,13 +109,7 @@ export async function createConfiguredDryRun(
     directory.setCrmUsers(entry.name, users);
     return {
       hooks: hooks === null ? coreBehaviour : hooks.forCrm(entry.name),
-      installation: {
-        crm: entry.name,
-        rules: readRules(config, entry.registration ?? config.registration, plan),
-        staff: directory,
-        numbers: plan,
-        timeZone: config.installation.timezone,
-      },
+      installation: createInstallation(config, entry, { directory, plan }),
       users: () => users,
       reader: null,
     };

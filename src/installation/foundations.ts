@@ -5,6 +5,7 @@ import type { ClickToCallSettings } from '../core/click-to-call.ts';
 import { StaffDirectory } from '../core/employees.ts';
 import { compileNumberPattern } from '../core/number-pattern.ts';
 import type { Employee, NumberPlan } from '../core/ports.ts';
+import type { Installation } from '../core/registration-plan.ts';
 import { findHoldingList, type CallList, type RegistrationRules } from '../core/rules.ts';
 import type { CallTrackerParts } from '../core/tracking/call-tracker.ts';
 import { buildRegistrationRules } from '../crm/rules-config.ts';
@@ -33,6 +34,21 @@ export function readRules(config: Config, registration: Config['registration'], 
     language: config.installation.language,
     toClientNumber: (raw) => plan.toClientNumber(raw),
   });
+}
+
+/** What decides how a conversation is registered in one CRM. */
+export function createInstallation(
+  config: Config,
+  entry: Config['crm'][number],
+  { directory, plan }: Pick<ReturnType<typeof createNumbering>, 'directory' | 'plan'>,
+): Installation {
+  return {
+    crm: entry.name,
+    rules: readRules(config, entry.registration ?? config.registration, plan),
+    staff: directory,
+    numbers: plan,
+    timeZone: config.installation.timezone,
+  };
 }
 
 /** The lists of the whole installation; those of one CRM alone are its registration's. */

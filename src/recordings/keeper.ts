@@ -178,7 +178,6 @@ export class RecordingKeeper {
       const stored = await this.#parts.calls.load(source, linkedIds);
       const expected = stored.flatMap((call) => this.#expected(findCallRecordings(call, this.#parts.plan)));
       await this.#parts.store.add(expected);
-      await this.#parts.store.hasten(expected);
       this.#ended = this.#ended.filter((one) => !batch.includes(one));
     }
   }

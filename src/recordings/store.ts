@@ -205,7 +205,7 @@ export class RecordingStore {
     this.#now = parts.now;
   }
 
-  /** Adds those that are not there yet. */
+  /** Adds those that are not there yet; of those that nothing announced and nobody found, one that is announced now is looked for. */
   async add(recordings: readonly NewRecording[]): Promise<void> {
     const now = this.#now().getTime();
     const homes = await this.#homesOf(recordings);
@@ -237,17 +237,11 @@ export class RecordingStore {
       const some = rows.slice(at, at + 50);
       await this.#db('recordings').insert(some).onConflict(['source', 'linked_id', 'subject']).ignore();
     }
-  }
-
-  /** Has those looked for now that are announced only after nothing was, and nothing was found. */
-  async hasten(recordings: readonly NewRecording[]): Promise<void> {
-    const announced = recordings.filter(({ announcedPath }) => announcedPath !== '');
-    const homes = await this.#homesOf(announced);
-    for (const one of announced) {
+    for (const { source, linked_id, subject, announced_path, due_at } of rows) {
+      if (announced_path === '') continue;
       await this.#db('recordings')
-        .where({ source: one.source, linked_id: homes.get(placeOf(one)) ?? one.linkedId, subject: subjectOf(one) })
-        .where({ state: 'missing', announced_path: '' })
-        .update({ announced_path: one.announcedPath, due_at: one.dueAt.getTime() });
+        .where({ source, linked_id, subject, state: 'missing', announced_path: '' })
+        .update({ announced_path, due_at });
     }
   }
 

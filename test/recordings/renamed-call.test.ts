@@ -32,7 +32,6 @@ describe('the recordings of a call that turns out to be part of another', () => 
       await database.knex('recordings').update({ state: 'missing', due_at: null });
       const renamed = [part('1795246371.1', '/monitor/a.wav'), part('1795246371.1', '/monitor/b.wav', '1795246371.5')];
       await store.add(renamed);
-      await store.hasten(renamed);
       const found = await store.ofCall('office', ['1795246371.1', '1795246371.3']);
       assert.deepEqual(
         found.map(({ uniqueId, linkedId, announcedPath }) => ({ uniqueId, linkedId, announcedPath })),

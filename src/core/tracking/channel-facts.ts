@@ -292,11 +292,15 @@ function addRun(runs: ChannelFacts['apps'], told: AppRun): ChannelFacts['apps'] 
   if (known === undefined) return insertByTime(runs, told);
   const { isFromCdr } = told;
   if (isFromCdr && !known.isFromCdr) return runs;
-  const at = known.isFromCdr && !isFromCdr ? told.at : Math.min(known.at, told.at);
   const isLive = known.isLive || told.isLive;
-  if (at === known.at && isFromCdr === known.isFromCdr && isLive === known.isLive) return runs;
+  const isBetter =
+    known.isFromCdr !== isFromCdr ||
+    told.at < known.at ||
+    // Of two words of one moment always the same, whatever was told first.
+    (told.at === known.at && told.exten < known.exten);
+  if (!isBetter && isLive === known.isLive) return runs;
   const rest = runs.filter((run) => run !== known);
-  return insertByTime(rest, { ...known, at, isLive, isFromCdr });
+  return insertByTime(rest, { ...(isBetter ? told : known), isLive });
 }
 
 function addHold(
@@ -377,10 +381,17 @@ export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelF
     marks: byName.marks.reduce(addMark, byId.marks),
     apps: byName.apps.reduce(addRun, byId.apps),
     recordings: byName.recordings.reduce(addRecording, byId.recordings),
-    variables: { ...byName.variables, ...byId.variables },
+    variables: joinVariables(byName.variables, byId.variables),
     holds: byName.holds.reduce(addHold, byId.holds),
     transfers: byName.transfers.reduce(addTransfer, byId.transfers),
   };
+}
+
+function joinVariables(one: ChannelFacts['variables'], other: ChannelFacts['variables']): ChannelFacts['variables'] {
+  const joined = { ...one };
+  for (const [name, { value, at, rank }] of Object.entries(other))
+    joined[name] = say(joined[name] ?? null, value, at, rank, 'earlier')!;
+  return joined;
 }
 
 /** The channel's name at that moment. */

@@ -10,7 +10,7 @@ import { createCallStore } from '../../storage/call-store.ts';
 import { createCursorStore } from '../../storage/cursor-store.ts';
 import { createDeliveryStore } from '../../storage/delivery-store.ts';
 import type { Metrics } from '../../web/metrics.ts';
-import { readRules } from '../foundations.ts';
+import { createInstallation } from '../foundations.ts';
 import type { OpenedCrms } from './crms.ts';
 import type { Ground } from './ground.ts';
 
@@ -30,7 +30,7 @@ export async function createDeliveries(
     readonly countAttempt: Metrics['countDeliveryAttempt'];
   },
 ) {
-  const { config, database, stateFolder, directory, plan, clock, log } = ground;
+  const { config, database, stateFolder, plan, clock, log } = ground;
   const { crms, hooks, publicUrl, countAttempt } = parts;
   const wake = () => runner.wake();
   const callStore = createCallStore({ database, crms: crms.names, settleMs, clock, announce: wake });
@@ -62,13 +62,7 @@ export async function createDeliveries(
   const destinations = crms.all.map(({ entry, adapter, mirror }) => ({
     crm: adapter,
     hooks: hooks.forCrm(entry.name),
-    installation: {
-      crm: entry.name,
-      rules: readRules(config, entry.registration ?? config.registration, plan),
-      staff: directory,
-      numbers: plan,
-      timeZone: config.installation.timezone,
-    },
+    installation: createInstallation(config, entry, ground),
     users: () => crms.usersOf(entry.name) ?? [],
     knownContact: (number: string) => mirror.find(number),
   }));
