@@ -68,7 +68,7 @@ export interface CallOptions {
 export interface PlacedCall {
   /** The caller's own experience; its channel runs in the world. */
   experience(): Experience | null;
-  /** Resolves when the caller's side has ended. */
+  /** Resolves when the caller's side has ended, and what the PBX told until then has been heard. */
   readonly ended: Promise<void>;
 }
 
@@ -249,14 +249,13 @@ export class Lab {
     });
     const experience = () => this.witness.experiences.find((one) => one.id === id) ?? null;
     await this.witness.until(`the call of ${options.from} starts`, () => experience() !== null);
-    return {
-      experience,
-      ended: this.witness.until(
-        `the call of ${options.from} ends`,
-        () => (experience()?.endedAt ?? null) !== null,
-        60_000,
-      ),
+    const ended = async () => {
+      const isOver = () => (experience()?.endedAt ?? null) !== null;
+      await this.witness.until(`the call of ${options.from} ends`, isOver, 60_000);
+      // What the PBX told before it ended the call is on its way over another connection; a PBX that was killed says nothing.
+      await Promise.race([this.pbx.ami.send({ Action: 'Ping' }).catch(() => undefined), delay(1_000)]);
     };
+    return { experience, ended: ended() };
   }
 
   /** Makes a party's channel in the world do something else from now on. */
