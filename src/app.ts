@@ -16,6 +16,7 @@ import type { Ground } from './installation/service/ground.ts';
 import { installHooks } from './installation/service/hooks.ts';
 import { watchNodes } from './installation/nodes.ts';
 import { createInterface } from './installation/service/interface.ts';
+import { createOpenCalls } from './installation/service/open-calls.ts';
 import { followPhoneSystems } from './installation/service/phone-systems.ts';
 import type { SettingsOrigin } from './installation/settings.ts';
 import { createClickBook } from './storage/click-book.ts';
@@ -25,6 +26,7 @@ import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease } from './storage/node-lease.ts';
 import { createNodeRegister } from './storage/node-register.ts';
+import { readOpenCalls } from './storage/open-calls.ts';
 import { createSpool } from './storage/spool.ts';
 import { keepStatistics } from './storage/statistics.ts';
 import { createUsedTokens } from './storage/used-tokens.ts';
@@ -115,7 +117,13 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     );
 
     const metrics = createMetrics({ log, openCalls: () => countBySource(tracker), deliveries: deliveries.store });
-    const live = createLiveCalls(() => tracker.openCalls());
+    const openCalls = createOpenCalls({
+      followed: () => tracker.openCalls(),
+      notFollowed: () => phoneSystems.notFollowed(),
+      read: (names) => readOpenCalls(database, names),
+      log,
+    });
+    const live = createLiveCalls(openCalls);
     const tracker = new CallTracker({
       store: deliveries.callStore,
       plan,
@@ -176,7 +184,7 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
 
     // What CRMs ask of us.
     const retailcrms = openRetailcrmDoors(ground, [...sources.values()]);
-    const kommoWidgets = openKommoDoors(config, () => tracker.openCalls());
+    const kommoWidgets = openKommoDoors(config, openCalls);
 
     // What people and programs ask.
     const statusProviders: (() => readonly PartStatus[] | Promise<readonly PartStatus[]>)[] = [

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -79,6 +79,30 @@ describe('two nodes on one PostgreSQL', function () {
       names = names.reverse();
     }
     await check([following, standby]);
+  });
+
+  it('show the calls of now alike, whichever follows them', async () => {
+    const nodes = [await startNode('a'), await startNode('b')] as const;
+    await until(() => hasRole(nodes[0]) && liveConnections() > 0);
+    const leaving = new AbortController();
+    const seen = nodes.map(() => '');
+    const watching = nodes.map(async (node, index) => {
+      const token = readFileSync(join(folder, 'ab'[index]!, 'api-token'), 'utf8').trim();
+      const { body } = await fetch(`http://127.0.0.1:${node.httpPort}/api/v1/live`, {
+        headers: { authorization: `Bearer ${token}` },
+        signal: leaving.signal,
+      });
+      for await (const chunk of body!) seen[index] += Buffer.from(chunk).toString();
+    });
+    const story = stories.find(({ name }) => name === 'inbound-answered')!;
+    const { linkedId } = (await cleanRun([pbx.play(story, { serial: 1 })]))[0]!;
+    for (const [index, name] of ['a', 'b'].entries()) {
+      await until(() => seen[index]!.includes(`"linkedId":"${linkedId}"`), { what: `${name} shows the call` });
+      await until(() => seen[index]!.includes(`"gone":["pbx/${linkedId}"]`), { what: `${name} sees its end` });
+    }
+    leaving.abort();
+    await Promise.allSettled(watching);
+    await check(nodes);
   });
 
   it('answer callers and lose nothing while PostgreSQL is away, and when the other one takes over after that', async () => {

@@ -9,6 +9,8 @@ import type { Ground } from './ground.ts';
 export interface PhoneSystems {
   /** By name. */
   readonly sources: ReadonlyMap<string, PbxSource>;
+  /** Names of those that another node follows, or nobody yet. */
+  notFollowed(): readonly string[];
   /** What the first of them says that knows the extension. */
   stateOf(extension: string): DeviceState;
   status(): readonly PartStatus[];
@@ -52,6 +54,7 @@ export async function followPhoneSystems(
   await Promise.all(leases.map((lease) => lease.asked));
   return {
     sources,
+    notFollowed: () => config.pbx.filter((_, index) => !leases[index]!.isHeld).map(({ name }) => name),
     stateOf: (extension) => stateOf(sources, extension),
     status: () => [
       ...[...sources.values()].flatMap((source) => source.status()),
