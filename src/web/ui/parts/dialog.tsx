@@ -57,11 +57,13 @@ export function FormDialog({ title, submit: submitWord, onClose, onSubmit, child
   );
 }
 
-/** `numbers.0` as the form calls it; what has no place in the form stays as it came. */
+/** `numbers.0`, or `number` where one of several is wrong, as the form calls it; what has no place in the form stays as it came. */
 function labelOf(dialog: HTMLDialogElement | null, field: string): string {
-  const input = dialog?.querySelector('form')?.elements.namedItem(field.split('.')[0]!);
-  const isLabelled = input instanceof HTMLInputElement || input instanceof HTMLSelectElement;
-  return (isLabelled && input.labels?.[0]?.querySelector('span')?.textContent) || field;
+  const controls = dialog?.querySelector('form')?.elements;
+  const name = field.split('.')[0]!;
+  const control = controls?.namedItem(name) ?? controls?.namedItem(`${name}s`);
+  const isLabelled = control instanceof HTMLInputElement || control instanceof HTMLSelectElement;
+  return (isLabelled && control.labels?.[0]?.querySelector('span')?.textContent) || field;
 }
 
 interface InputProps {
