@@ -231,6 +231,13 @@ describe('what the server says', () => {
       assert.equal(say(text), text);
   });
 
+  it('comes to an end, and soon, whatever others wrote', () => {
+    const startedAt = performance.now();
+    for (const text of ['crm:', 'Empty; and 3 more', ' is , '])
+      assert.ok(say(text.repeat(50_000)).length > 100_000, text);
+    assert.ok(performance.now() - startedAt < 5_000);
+  });
+
   it('has the same places in both languages, and a word of its own in each sentence', () => {
     for (const [english, russian] of Object.entries(translations)) {
       assert.match(english.replace(/\{\w+[*+]?\}/g, ''), /[a-z]/i, english);
