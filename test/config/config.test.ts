@@ -79,10 +79,13 @@ describe('the configuration', () => {
   });
 
   it('tells what is missing where one of several kinds is needed, and what a text must hold', () => {
-    assert.deepEqual(faultsOf('crm: [{ name: shop }]\npbx: [{ name: o, kind: asterisk, ami: null, dndDevice: DND }]\n'), [
-      'ringledger.yaml:1:7: crm[0].kind: is missing; one of local, kommo, retailcrm is needed here',
-      "ringledger.yaml:2:56: pbx[0].dndDevice: 'DND' does not hold '{extension}'",
-    ]);
+    assert.deepEqual(
+      faultsOf('crm: [{ name: shop }]\npbx: [{ name: o, kind: asterisk, ami: null, dndDevice: DND }]\n'),
+      [
+        'ringledger.yaml:1:7: crm[0].kind: is missing; one of local, kommo, retailcrm is needed here',
+        "ringledger.yaml:2:56: pbx[0].dndDevice: 'DND' does not hold '{extension}'",
+      ],
+    );
   });
 
   it('refuses a file that is no group of settings', () => {

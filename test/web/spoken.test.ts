@@ -100,7 +100,14 @@ const spokenRooms = [
   'src/web/routes/settings.ts',
   'src/web/routes/setup.ts',
   'src/web/routes/people.ts',
+  'src/storage/spool.ts',
+  'src/core/caller-lookup.ts',
+  'src/core/click-to-call/request-limits.ts',
+  'src/core/recording/judge-file.ts',
+  'src/installation/service/phone-systems.ts',
+  'src/app.ts',
   'agi/config.ts',
+  'agi/server.ts',
 ];
 
 describe('what the server says', () => {
