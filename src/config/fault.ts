@@ -94,10 +94,15 @@ function explainIssue(issue: z.core.$ZodIssue, root: unknown, outline: Outline):
         `${shown} is too ${sizeWord(issue.origin, 'big')}; at most ${amount(issue.maximum, issue.origin)} allowed`,
       );
     case 'invalid_format':
+      if ('includes' in issue) return fault(`${shown} does not hold '${String(issue.includes)}'`);
       return fault(`${shown} is not ${formatName(issue.format, 'pattern' in issue ? String(issue.pattern) : '')}`);
     case 'invalid_union': {
       const choiceOfKind = issue.errors.length === 0;
-      if (choiceOfKind) return fault(`${shown} is not one of ${[...new Set(choices)].join(', ')}`);
+      if (choiceOfKind) {
+        const kinds = [...new Set(choices)].join(', ');
+        if (found === undefined) return fault(`is missing; one of ${kinds} is needed here`);
+        return fault(`${shown} is not one of ${kinds}`);
+      }
       // A form that takes this kind of value has faults inside only: those are what the writer meant.
       const meant = issue.errors
         .filter((branch) =>
@@ -105,7 +110,8 @@ function explainIssue(issue: z.core.$ZodIssue, root: unknown, outline: Outline):
         )
         .sort((one, other) => one.length - other.length)[0];
       if (meant !== undefined) return explainIssues(prefixed(meant, path), root, outline);
-      return fault(`${shown} is not ${[...new Set(issue.errors.flatMap(nameForm))].join(' or ')}`);
+      const forms = [...new Set(issue.errors.flatMap(nameForm))].join(' or ');
+      return fault(found === undefined ? `is missing; ${forms} is needed here` : `${shown} is not ${forms}`);
     }
     case 'invalid_key':
     case 'invalid_element': {
@@ -121,9 +127,10 @@ function explainIssue(issue: z.core.$ZodIssue, root: unknown, outline: Outline):
 function nameForm(issues: readonly z.core.$ZodIssue[]): string[] {
   return issues
     .filter((issue) => issue.path.length === 0)
-    .map((issue) => {
+    .flatMap((issue) => {
       if (issue.code === 'invalid_type') return nameOfType(issue.expected, []);
-      return issue.code === 'invalid_value' ? issue.values.map(String).join(' or ') : issue.message;
+      // An empty text is a way to write nothing, and no advice.
+      return issue.code === 'invalid_value' ? issue.values.map(String).filter((value) => value !== '') : issue.message;
     });
 }
 

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import type { ConfigFault } from './fault.ts';
 import { allowsNull, outlineAt, wantsText, type Outline } from './outline.ts';
 
@@ -39,7 +39,7 @@ export function readYaml(text: string, file: string, outline: Outline): YamlSour
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const faults = [...document.errors, ...document.warnings].map((error) => ({
+  const faults = [...document.errors, ...document.warnings, ...findLostAliases(document)].map((error) => ({
     file,
     ...toPosition(error.pos[0]),
     path: '',
@@ -60,6 +60,18 @@ export function readYaml(text: string, file: string, outline: Outline): YamlSour
       return null;
     },
   };
+}
+
+/** `*8` without quotes names an anchor; the parser itself complains only when it is asked for the values, and throws. */
+export function findLostAliases(document: Document): { readonly pos: readonly [number]; readonly message: string }[] {
+  const found: { readonly pos: readonly [number]; readonly message: string }[] = [];
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return;
+      found.push({ pos: [alias.range?.[0] ?? 0], message: `*${alias.source} names nothing here; put it in quotes` });
+    },
+  });
+  return found;
 }
 
 interface Walk {

@@ -81,9 +81,10 @@ export function createSettings(
     const masked = texts.mask(text);
     const present = texts.mask(file.read().text) ?? '';
     const shown = masked ?? text;
+    const source = readYaml(shown, path, configOutline);
     return {
       text: shown,
-      values: masked === null ? null : (readYaml(masked, path, configOutline).value ?? {}),
+      values: masked === null || source.faults.length > 0 ? null : (source.value ?? {}),
       faults,
       difference:
         shown === present ? '' : createTwoFilesPatch(path, 'to be saved', present, shown, '', '').replace(/^=+\n/, ''),
@@ -92,7 +93,7 @@ export function createSettings(
 
   /** The text with its secrets, and everything that is wrong with it. */
   function examine(masked: string, secrets: SettingsSave['secrets']) {
-    const isYaml = parseDocument(masked, { logLevel: 'silent', stringKeys: true }).errors.length === 0;
+    const isYaml = readYaml(masked, path, configOutline).faults.length === 0;
     if (!isYaml) return { text: masked, faults: faultsOf(masked) };
     const { text, strangers } = texts.unmask(masked);
     const unknown = strangers.map(({ line }): SettingFault => {

@@ -151,15 +151,14 @@ function readCrmSettings(kind: string, settings: unknown): unknown {
   if (!Object.hasOwn(crmKinds, kind)) throw new Rejected(`There is no kind of CRM called ${kind}.`);
   const read = crmKinds[kind as CrmKind].config.safeParse(settings);
   if (read.success) return settings;
-  const details = Object.fromEntries(
-    read.error.issues.map(({ path, message }) => [path.join('.') || 'settings', message]),
-  );
-  throw new Rejected(
-    Object.entries(details)
-      .map(([field, message]) => `${field}: ${message}`)
-      .join('; '),
-    { details },
-  );
+  throw wrongFields(read.error.issues, 'settings');
+}
+
+/** Each field with what is wrong with it; what is wrong with all of them together is told of `whole`. */
+function wrongFields(issues: readonly z.core.$ZodIssue[], whole: string): Rejected {
+  const details = Object.fromEntries(issues.map(({ path, message }) => [path.join('.') || whole, message]));
+  const words = Object.entries(details).map(([field, message]) => `${field}: ${message}`);
+  return new Rejected(words.join('; '), { details });
 }
 
 interface AmiUsers {
@@ -185,7 +184,8 @@ function completeUsers(trial: AmiTrial, config: Config): AmiUsers {
 function asteriskOf({ host, port }: AmiTrial, { events, control }: AmiUsers): AsteriskConfig {
   const read = asteriskConfig.safeParse({ name: 'trial', kind: 'asterisk', ami: { host, port, events, control } });
   if (read.success) return read.data;
-  throw new Rejected(read.error.issues.map(({ path, message }) => `${path.slice(1).join('.')}: ${message}`).join('; '));
+  const issues = read.error.issues.map((issue) => ({ ...issue, path: issue.path.slice(1) }));
+  throw wrongFields(issues, 'ami');
 }
 
 function open(pbx: AsteriskConfig, parts: { readonly clock: Clock; readonly log: Log }): ControlSession {

@@ -71,6 +71,23 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('tells where a number that begins with * lacks its quotes, which YAML takes for a name given elsewhere', () => {
+    assert.deepEqual(faultsOf('numbering:\n  notExtensions: [*8, "*9"]\n'), [
+      'ringledger.yaml:2:19: not valid YAML: *8 names nothing here; put it in quotes',
+    ]);
+    assert.deepEqual(faultsOf('numbering: { notExtensions: &some ["108"], extensions: *some }\n'), []);
+  });
+
+  it('tells what is missing where one of several kinds is needed, and what a text must hold', () => {
+    assert.deepEqual(
+      faultsOf('crm: [{ name: shop }]\npbx: [{ name: o, kind: asterisk, ami: null, dndDevice: DND }]\n'),
+      [
+        'ringledger.yaml:1:7: crm[0].kind: is missing; one of local, kommo, retailcrm is needed here',
+        "ringledger.yaml:2:56: pbx[0].dndDevice: 'DND' does not hold '{extension}'",
+      ],
+    );
+  });
+
   it('refuses a file that is no group of settings', () => {
     assert.match(faultsOf('just text')[0]!, /'just text' is not a group of settings/);
     assert.match(faultsOf('- a\n- b')[0]!, /a list is not a group of settings/);

@@ -88,5 +88,6 @@ describe('a change of one setting in a YAML file', () => {
   it('refuses what cannot be, and a text that is no YAML', () => {
     assert.throws(() => editYaml('a: 1\n', { path: ['a', 'b'], value: 1 }), CannotEdit);
     assert.throws(() => editYaml('a: [1\n', { path: ['a'], value: 1 }), CannotEdit);
+    assert.throws(() => editYaml('a: *8\nb: 1\n', { path: ['b'], value: 2 }), CannotEdit);
   });
 });

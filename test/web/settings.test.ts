@@ -106,6 +106,8 @@ describe('the settings over the API', function () {
     assert.deepEqual([answer.status, error.code, error.fields?.length], [422, 'faulty', 2]);
     assert.equal(onDisk(), before);
     assert.match((await draft({ text: 'http: [' })).faults[0]!.message, /not valid YAML/);
+    const { faults: told, values } = await draft({ text: 'users:\n  - { id: a, name: A, extensions: [*8] }\n' });
+    assert.deepEqual([told[0]?.line, told.length, values], [2, 1, null]);
   });
 
   it('are not saved over what somebody else changed meanwhile', async () => {

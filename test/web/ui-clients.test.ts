@@ -29,6 +29,23 @@ describe('clients, CRMs and people in the browser', function () {
     );
   });
 
+  it('say what is wrong with a form by the names that the form has, in the person’s language', async () => {
+    const save = async (words: { readonly add: string; readonly numbers: string; readonly save: string }) => {
+      await open('contacts');
+      await page.getByRole('button', { name: words.add }).click();
+      await dialog().getByLabel(words.numbers).fill('none');
+      await dialog().locator('input[name=name]').fill('Zoya');
+      await dialog().getByRole('button', { name: words.save }).click();
+      return (await dialog().getByRole('alert').textContent())!;
+    };
+    const english = await save({ add: 'Add a contact', numbers: 'Numbers', save: 'Save' });
+    assert.match(english, /^Numbers.*: "none" is not a phone number$/);
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
+    const russian = await save({ add: 'Добавить контакт', numbers: 'Номера через запятую', save: 'Сохранить' });
+    assert.equal(russian, 'Номера через запятую: «none» — не телефонный номер');
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'en')`);
+  });
+
   it('list who of the house is who in each CRM, and what fits nowhere', async () => {
     await open('staff');
     await page.getByText('Every extension has somebody').waitFor();

@@ -265,6 +265,32 @@ describe('settings, set-up and dialplan in a browser', function () {
     await page.getByText('Days for which a link is good; null: for ever').waitFor();
   });
 
+  it('says in the person’s language what is wrong with a setting, with the text and with the dialplan', async () => {
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'ru')`);
+    await open('settings?section=http');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).fill('7');
+    await page.getByLabel('cidDeadlineMs', { exact: true }).press('Enter');
+    const words = '7 — слишком мало; нужно не меньше 50';
+    await page.locator('.setting-fault').getByText(words).waitFor();
+    const list = page.getByRole('region', { name: 'Ошибки' });
+    await list.getByText(`http.cidDeadlineMs ${words}`).waitFor();
+    await list.getByRole('button', { name: /^Строка \d+$/ }).click();
+    await page.locator('.cm-lint-marker-error').first().hover();
+    await page.locator('.cm-tooltip').getByText(words).waitFor();
+    await page.locator('.cm-content').click();
+    await page.keyboard.press('Control+End');
+    await page.keyboard.type('\ncolour: red: dark');
+    await list.getByText('это не YAML: второе двоеточие с пробелом в одной строке').waitFor();
+    await page.getByRole('button', { name: 'Отменить', exact: true }).click();
+    await open('dialplan');
+    await page.getByRole('button', { name: 'Проверить' }).click();
+    await page.locator('.findings').getByText('нет; когда он появится, добавьте в его конец строку').first().waitFor();
+    await page.getByRole('button', { name: 'Применить' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Применить' }).click();
+    await page.getByText('Пользователь AMI для управления не настроен').waitFor();
+    await page.evaluate(`localStorage.setItem('ringledger.language', 'en')`);
+  });
+
   it('asks again, with the names, before files that were changed by hand are replaced', async () => {
     const wishes: unknown[] = [];
     await page.route('**/api/v1/dialplan/apply', (route) => {

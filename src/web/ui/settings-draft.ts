@@ -1,5 +1,6 @@
 import type { SettingEdit, SettingsDraft, SettingsSave, SettingsView } from '../ports.ts';
 import { ask } from './api.ts';
+import { say } from './i18n/words.ts';
 import type { Wire } from './wire.ts';
 
 export type Path = readonly (string | number)[];
@@ -36,11 +37,13 @@ export const formatPath = (path: Path) =>
     '',
   );
 
-/** Why settings were not saved, each on its line. */
+/** Why settings were not saved, in the person's language. */
 export class FaultyDraft extends Error {
   readonly draft: Draft;
   constructor(draft: Draft) {
-    super(draft.faults.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; '));
+    super(
+      draft.faults.map(({ path, message }) => (path === '' ? say(message) : `${path}: ${say(message)}`)).join('; '),
+    );
     this.draft = draft;
   }
 }

@@ -6,6 +6,7 @@ import { lintGutter, setDiagnostics, type Diagnostic } from '@codemirror/lint';
 import { EditorState, type Extension } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
+import { say } from '../i18n/words.ts';
 import '../styles/code-editor.css';
 
 export interface EditorFault {
@@ -127,7 +128,7 @@ export function markFaults(view: EditorView, faults: readonly EditorFault[]): nu
   const diagnostics = faults.map(({ line, column = null, message }): Diagnostic => {
     const at = doc.line(Math.min(Math.max(line ?? 1, 1), doc.lines));
     const from = Math.min(at.to, at.from + Math.max(0, (column ?? 1) - 1));
-    return { from, to: column === null ? at.to : Math.min(at.to, from + 1), severity: 'error', message };
+    return { from, to: column === null ? at.to : Math.min(at.to, from + 1), severity: 'error', message: say(message) };
   });
   view.dispatch(setDiagnostics(view.state, diagnostics));
   return diagnostics[0]?.from ?? null;

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiFault } from '../api.ts';
 import { t } from '../i18n/words.ts';
-import { explain } from './notices.tsx';
+import { explain, explainFields } from './notices.tsx';
 
 interface FormDialogProps {
   readonly title: string;
@@ -28,8 +28,9 @@ export function FormDialog({ title, submit: submitWord, onClose, onSubmit, child
       await onSubmit(Object.fromEntries([...form].map(([name, value]) => [name, String(value).trim()])));
       onClose();
     } catch (error) {
-      const fields = error instanceof ApiFault ? Object.entries(error.fields) : [];
-      setFault(fields.length > 0 ? fields.map(([name, message]) => `${name}: ${message}`).join('; ') : explain(error));
+      const byField =
+        error instanceof ApiFault ? explainFields(error, (field) => labelOf(dialog.current, field)) : null;
+      setFault(byField ?? explain(error));
       setBusy(false);
     }
   };
@@ -54,6 +55,15 @@ export function FormDialog({ title, submit: submitWord, onClose, onSubmit, child
       </form>
     </dialog>
   );
+}
+
+/** `numbers.0`, or `number` where one of several is wrong, as the form calls it; what has no place in the form stays as it came. */
+function labelOf(dialog: HTMLDialogElement | null, field: string): string {
+  const controls = dialog?.querySelector('form')?.elements;
+  const name = field.split('.')[0]!;
+  const control = controls?.namedItem(name) ?? controls?.namedItem(`${name}s`);
+  const isLabelled = control instanceof HTMLInputElement || control instanceof HTMLSelectElement;
+  return (isLabelled && control.labels?.[0]?.querySelector('span')?.textContent) || field;
 }
 
 interface InputProps {

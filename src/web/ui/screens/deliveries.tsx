@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Delivery } from '../../../core/ports.ts';
 import { ask } from '../api.ts';
 import { showCount, showMoment } from '../format.ts';
-import { t, tCount, tWord } from '../i18n/words.ts';
+import { say, t, tCount, tWord } from '../i18n/words.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { SendAgain } from '../parts/calls/call-detail.tsx';
@@ -119,7 +119,7 @@ export function Deliveries() {
                       <Badge kind="state" word={delivery.state} />
                     </td>
                     <td class="right number end">{delivery.attempts}</td>
-                    <td class="reason wide">{delivery.lastError}</td>
+                    <td class="reason wide">{say(delivery.lastError ?? '')}</td>
                     <td class="right wide together">
                       <SendAgain delivery={delivery} onSent={refresh} />{' '}
                       <CloseDelivery delivery={delivery} onClosed={refresh} />
@@ -168,7 +168,9 @@ function CrmTile({ crm, onChange }: { readonly crm: CrmLine; readonly onChange: 
           <button onClick={() => void change('resume')}>{t('action.resume')}</button>
         )}
       </div>
-      {crm.pausedReason !== null && <p class="fault small">{t('deliveries.paused', { reason: crm.pausedReason })}</p>}
+      {crm.pausedReason !== null && (
+        <p class="fault small">{t('deliveries.paused', { reason: say(crm.pausedReason) })}</p>
+      )}
       <ul>
         {states.map((state) => (
           <li key={state}>

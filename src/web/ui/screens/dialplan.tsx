@@ -2,7 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { DialplanFinding, DialplanOutcome, DialplanPreview, DialplanVersion } from '../../ports.ts';
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
-import { t } from '../i18n/words.ts';
+import { say, t } from '../i18n/words.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { AskFirst } from '../parts/ask-first.tsx';
 import { Badge } from '../parts/badge.tsx';
@@ -205,7 +205,7 @@ function Outcome({ outcome }: { readonly outcome: Wire<DialplanOutcome> }) {
       <p>
         <strong>{t(`dialplan.state.${state}`)}</strong>
       </p>
-      {message !== null && <p>{message}</p>}
+      {message !== null && <p>{sayPlaced(message)}</p>}
       {isApplied && (
         <ul class="plain-list">
           {written.length > 0 && <li>{t('dialplan.written', { files: written.join(', ') })}</li>}
@@ -220,6 +220,12 @@ function Outcome({ outcome }: { readonly outcome: Wire<DialplanOutcome> }) {
   );
 }
 
+/** `inbound.conf:12: there is no context office`, `/etc/…/menu.conf.hbs:3: …`: the place is nobody's words. */
+function sayPlaced(message: string): string {
+  const [, where = '', finding = message] = /^(\S+\.(?:conf|hbs)(?::\d+)?: )([^]*)$/.exec(message) ?? [];
+  return where + say(finding);
+}
+
 function Findings({ items }: { readonly items: readonly DialplanFinding[] }) {
   if (items.length === 0) return <p class="note good">{t('dialplan.inOrder')}</p>;
   return (
@@ -227,7 +233,7 @@ function Findings({ items }: { readonly items: readonly DialplanFinding[] }) {
       {items.map(({ level, message }, index) => (
         <li key={index}>
           <Badge kind="dialplan.level" word={level} />
-          <div class="words">{message}</div>
+          <div class="words">{sayPlaced(message)}</div>
         </li>
       ))}
     </ul>

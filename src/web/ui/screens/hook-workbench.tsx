@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { HookDraft, HookTextFault, OpenHook } from '../../hook-door.ts';
 import { ApiFault, ask } from '../api.ts';
-import { t, tWord, type Key } from '../i18n/words.ts';
+import { say, t, tWord, type Key } from '../i18n/words.ts';
 import { HookHealth } from '../parts/hooks/hook-health.tsx';
 import { HookEditor } from '../parts/hooks/hook-editor.tsx';
 import { HookFields } from '../parts/hooks/hook-fields.tsx';
@@ -170,8 +170,8 @@ function Bench({ first }: { readonly first: Open }) {
           </select>
         </label>
       </ScreenHead>
-      {obstacle !== null && <p class="hook-note">{isForbidden ? t('hooks.forbidden') : obstacle.message}</p>}
-      {file !== null && open.health !== null && open.health !== 'ok' && <p class="fault">{open.message}</p>}
+      {obstacle !== null && <p class="hook-note">{isForbidden ? t('hooks.forbidden') : say(obstacle.message)}</p>}
+      {file !== null && open.health !== null && open.health !== 'ok' && <p class="fault">{say(open.message ?? '')}</p>}
       {shown === null ? (
         <div class="sheet padded stack">
           {file !== null ? <p>{t('hooks.notText', { file: file.name })}</p> : <p>{t('hooks.noneYet')}</p>}

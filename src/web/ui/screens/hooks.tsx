@@ -4,11 +4,12 @@ import type { HookList, ListedHook } from '../../hook-door.ts';
 import '../styles/hooks.css';
 import { ask } from '../api.ts';
 import { showCount, showMoment } from '../format.ts';
-import { t, tWord } from '../i18n/words.ts';
+import { say, t, tWord } from '../i18n/words.ts';
 import { HookHealth } from '../parts/hooks/hook-health.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
 import { ScreenHead } from '../parts/screen-head.tsx';
 import { firstLine, Trace } from '../parts/trace.tsx';
+import { sayOfHook } from '../parts/hooks/hook-words.ts';
 import { addressOf, place } from '../router.ts';
 import type { Wire } from '../wire.ts';
 
@@ -94,7 +95,7 @@ function AllHooks() {
                     {notices.map(({ path, message }) => (
                       <li key={path}>
                         <div class="words">
-                          <code>{path}</code> {message}
+                          <code>{path}</code> {say(message)}
                         </div>
                       </li>
                     ))}
@@ -134,7 +135,7 @@ function Installed({ hook }: { readonly hook: Listed }) {
       <td class="off roomy" title={hook.fileName ?? undefined}>
         {tWord('hooks.language', hook.language ?? '')}
       </td>
-      <td class="end" title={hook.message ?? undefined}>
+      <td class="end" title={hook.message === null ? undefined : say(hook.message)}>
         {hook.health === null ? t('hooks.notLoaded') : <HookHealth health={hook.health} hook={hook} />}
       </td>
       <td class="right number off">{showCount(hook.runs)}</td>
@@ -167,8 +168,8 @@ function Errors({ hooks }: { readonly hooks: readonly Listed[] }) {
           <li key={index}>
             <span class="number quiet">{showMoment(at)}</span>
             <div class="words">
-              <strong>{hook}</strong> <span class="quiet">{tWord('hooks.fault', kind)}</span> {firstLine(message)}{' '}
-              {times > 1 && <span class="quiet number">× {times}</span>}
+              <strong>{hook}</strong> <span class="quiet">{tWord('hooks.fault', kind)}</span>{' '}
+              {firstLine(sayOfHook(kind, message))} {times > 1 && <span class="quiet number">× {times}</span>}
               <Trace text={message} />
             </div>
           </li>

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { LiveCall, LiveChange, LiveDelivery } from '../../routes/live.ts';
 import { showDuration, showMoment } from '../format.ts';
-import { t, tWord } from '../i18n/words.ts';
+import { say, t, tWord } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { Client } from '../parts/calls/client.tsx';
 import { now, runClock } from '../parts/clock.ts';
@@ -161,7 +161,7 @@ function LastDeliveries({ items }: { readonly items: readonly ShownDelivery[] })
                 <td class="end">
                   <Badge kind="state" word={item.state} />
                 </td>
-                <td class="reason wide">{item.lastError}</td>
+                <td class="reason wide">{say(item.lastError ?? '')}</td>
               </tr>
             ))}
           </tbody>

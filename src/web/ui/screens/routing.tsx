@@ -1,6 +1,6 @@
 import type { LookupTrace } from '../../../core/caller-lookup.ts';
 import { ask } from '../api.ts';
-import { t } from '../i18n/words.ts';
+import { say, t } from '../i18n/words.ts';
 import { Badge } from '../parts/badge.tsx';
 import { FilterBar, TextField, useFilters } from '../parts/filters.tsx';
 import { Await, useLoaded } from '../parts/loading.tsx';
@@ -57,7 +57,7 @@ function Trace({ number, did, at }: { readonly number: string; readonly did: str
             {trace.contact !== null && (
               <p class="quiet">{t('routing.contact', { name: trace.contact, crm: trace.crm ?? '' })}</p>
             )}
-            {trace.error !== null && <p class="fault">{trace.error}</p>}
+            {trace.error !== null && <p class="fault">{say(trace.error)}</p>}
           </div>
           <div class="sheet">
             <h2>{t('routing.steps')}</h2>
@@ -72,8 +72,8 @@ function Trace({ number, did, at }: { readonly number: string; readonly did: str
               <tbody>
                 {trace.steps.map(({ step, outcome, ms }, index) => (
                   <tr class="line" key={index}>
-                    <td>{step}</td>
-                    <td class="reason">{outcome}</td>
+                    <td>{say(step)}</td>
+                    <td class="reason">{say(outcome)}</td>
                     <td class="right number">{ms.toFixed(1)}</td>
                   </tr>
                 ))}

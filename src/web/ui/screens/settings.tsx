@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { FormerSettingsEntry, SettingEdit, SettingsDraft } from '../../ports.ts';
 import { ask } from '../api.ts';
 import { showMoment } from '../format.ts';
-import { t, tCount, tWord } from '../i18n/words.ts';
+import { say, t, tCount, tWord } from '../i18n/words.ts';
 import { ActionsHead } from '../parts/actions-head.tsx';
 import { AskFirst } from '../parts/ask-first.tsx';
 import { Difference } from '../parts/difference.tsx';
@@ -193,7 +193,8 @@ function Workplace({ view, reload }: { readonly view: View; readonly reload: () 
                     {t('settings.line', { line: fault.line })}
                   </button>
                 )}{' '}
-                {fault.variable !== null && <code>{fault.variable}</code>} <code>{fault.path}</code> {fault.message}
+                {fault.variable !== null && <code>{fault.variable}</code>} <code>{fault.path}</code>{' '}
+                {say(fault.message)}
               </li>
             ))}
           </ul>

@@ -6,7 +6,7 @@ import type { Delivery } from '../../../../core/ports.ts';
 import type { ShownCall } from '../../../routes/calls.ts';
 import { ask } from '../../api.ts';
 import { showDuration, showExactTime, showMoment } from '../../format.ts';
-import { t, tCount, tWord } from '../../i18n/words.ts';
+import { say, t, tCount, tWord } from '../../i18n/words.ts';
 import { addressOf } from '../../router.ts';
 import { isAdmin } from '../../session.ts';
 import type { Wire } from '../../wire.ts';
@@ -126,7 +126,7 @@ function OneDelivery({ delivery, reload }: { readonly delivery: ShownDelivery; r
       <span class="words small">
         {delivery.deliveredAt !== null && showMoment(delivery.deliveredAt)}{' '}
         {delivery.crmId !== null && <span class="quiet">{t('delivery.record', { id: delivery.crmId })}</span>}{' '}
-        {delivery.lastError}
+        {say(delivery.lastError ?? '')}
       </span>
       <button class="plain" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         {tCount('delivery.attempts', delivery.attempts)}

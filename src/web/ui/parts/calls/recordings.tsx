@@ -2,7 +2,7 @@ import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../api.ts';
 import { showDuration } from '../../format.ts';
-import { t } from '../../i18n/words.ts';
+import { say, t } from '../../i18n/words.ts';
 import { addressOf, place } from '../../router.ts';
 import { useLoaded } from '../loading.tsx';
 import { tell, tellFault } from '../notices.tsx';
@@ -66,7 +66,7 @@ function Player({ recording, path, call, startAt }: PlayerProps) {
   // The link is made for CRMs and names the public address; this page stands on the same server whatever it is called.
   const url = link === null ? null : new URL(link, location.href);
   if (url === null || !['ready', 'original'].includes(state))
-    return <p class="quiet small">{reason ?? t('recording.notReady')}</p>;
+    return <p class="quiet small">{reason === null ? t('recording.notReady') : say(reason)}</p>;
   const note = () => {
     if (isNoted.current) return;
     isNoted.current = true;

@@ -3,7 +3,7 @@ import type { CompletenessCount } from '../../../../core/call-reports.ts';
 import type { LackingAnswerRow, RepairAnswer } from '../../../routes/reports.ts';
 import { ask } from '../../api.ts';
 import { showDayOf, showMoment } from '../../format.ts';
-import { t, tCount, tWord } from '../../i18n/words.ts';
+import { say, t, tCount, tWord } from '../../i18n/words.ts';
 import { addressOf } from '../../router.ts';
 import type { Wire } from '../../wire.ts';
 import { Badge } from '../badge.tsx';
@@ -82,7 +82,7 @@ export function Lacking({
                     ) : (
                       <span class="badge">{tWord('state', row.state)}</span>
                     )}{' '}
-                    {row.reason}
+                    {say(row.reason ?? '')}
                   </td>
                   <td class="right wide">
                     {row.deliveryId !== null && row.state !== 'missing' && (

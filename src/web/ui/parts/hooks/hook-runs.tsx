@@ -6,6 +6,8 @@ import { addressOf } from '../../router.ts';
 import { isAdmin } from '../../session.ts';
 import type { Wire } from '../../wire.ts';
 import { useLoaded, type Loaded } from '../loading.tsx';
+import { firstLine } from '../trace.tsx';
+import { sayOfHook } from './hook-words.ts';
 import '../../styles/hooks.css';
 
 export type KnownRuns = Loaded<readonly Wire<HookRun>[]>;
@@ -55,7 +57,7 @@ function OneRun({ run }: { readonly run: Wire<HookRun> }) {
       <span class={`badge ${fault !== null ? 'bad' : hasChanged ? 'good' : 'calm'}`}>
         {fault !== null ? tWord('hooks.fault', fault) : hasChanged ? t('hookRuns.changed') : t('hookRuns.unchanged')}
       </span>
-      {message !== null && <p class="small words">{message.split('\n')[0]}</p>}
+      {message !== null && <p class="small words">{firstLine(sayOfHook(fault, message))}</p>}
     </li>
   );
 }

@@ -4,7 +4,7 @@ import type { HookTextFault, HookTrialReport } from '../../../hook-door.ts';
 import type { ListedCall } from '../../../routes/calls.ts';
 import { ask } from '../../api.ts';
 import { showMoment, showNumber } from '../../format.ts';
-import { t } from '../../i18n/words.ts';
+import { say, t } from '../../i18n/words.ts';
 import type { Wire, WirePage } from '../../wire.ts';
 import { Badge } from '../badge.tsx';
 import { Await, useLoaded } from '../loading.tsx';
@@ -170,7 +170,7 @@ function Report({ report }: { readonly report: Wire<HookTrialReport> }) {
         </span>
         {tookMs !== null && <span class="quiet number">{t('hooks.took', { ms: tookMs.toFixed(1) })}</span>}
       </p>
-      {fault !== null && <pre class="fault stack-trace">{fault}</pre>}
+      {fault !== null && <pre class="fault stack-trace">{say(fault)}</pre>}
       {changes.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label={t('hooks.changes')}>
           <table>

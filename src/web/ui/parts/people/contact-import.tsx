@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ImportReport } from '../../../contacts-import.ts';
 import { ask } from '../../api.ts';
 import { showCount, showNumber } from '../../format.ts';
-import { t, tWord } from '../../i18n/words.ts';
+import { say, t, tWord } from '../../i18n/words.ts';
 import type { Wire } from '../../wire.ts';
 import { explain, tell } from '../notices.tsx';
 
@@ -119,7 +119,7 @@ function ImportLines({ report }: { readonly report: Wire<ImportReport> }) {
               <td class="right number">{line}</td>
               <td>
                 <span class={`badge ${tones[outcome]}`}>{tWord('import.outcome', outcome)}</span>
-                {message !== null && <div class="small reason">{message}</div>}
+                {message !== null && <div class="small reason">{say(message)}</div>}
               </td>
               <td class="reason">{name}</td>
               <td class="number">{numbers.map(showNumber).join(', ')}</td>

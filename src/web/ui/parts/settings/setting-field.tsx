@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks';
 import type { SettingEdit } from '../../../ports.ts';
-import { settingText, t } from '../../i18n/words.ts';
+import { say, settingText, t } from '../../i18n/words.ts';
 import {
   fileKey,
   formatPath,
@@ -65,7 +65,7 @@ function Faults({ context, path }: { readonly context: FormContext; readonly pat
     <>
       {faults.map(({ message }, index) => (
         <p class="setting-fault" key={index}>
-          {message}
+          {say(message)}
         </p>
       ))}
     </>

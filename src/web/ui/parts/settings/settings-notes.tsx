@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask, loadSession } from '../../api.ts';
-import { t } from '../../i18n/words.ts';
+import { say, t } from '../../i18n/words.ts';
 import type { View } from '../../settings-draft.ts';
 import { AskFirst } from '../ask-first.tsx';
 import { tell } from '../notices.tsx';
@@ -14,7 +14,7 @@ export function Obstacle({ view }: { readonly view: View }) {
       <p>
         <strong>{t(`settings.obstacle.${reason}`)}</strong>
       </p>
-      <p class="small">{message}</p>
+      <p class="small">{say(message)}</p>
       <p>{t(reason === 'not_yaml' ? 'settings.mend' : 'settings.allow')}</p>
       <pre class="lines">{commands.join('\n')}</pre>
     </div>
