@@ -13,6 +13,7 @@ import {
   describeFacts,
   labNumbering,
   withoutAmiAlone,
+  withoutDialler,
   type RecordedStory,
 } from './recorded-traffic.ts';
 import { silentLog } from './silent-log.ts';
@@ -70,27 +71,17 @@ export async function cleanRun(played: readonly RecordedStory[]): Promise<Call[]
 }
 
 /**
- * Besides what `withoutAmiAlone` names, only AMI tells: who dialled a phone that rang in vain or was consulted, so whether
- * it rang elsewhere or was a consultation (DialBegin); the number that was dialled where nobody answered a call forwarded
- * to it (DialBegin; CEL's APP_START has only the first Dial of an extension); and the id of a click-to-call request and
- * its number, where nobody was called (VarSet, NewConnectedLine). None of it is sent to a CRM but the two numbers.
+ * Besides what `withoutAmiAlone` and `withoutDialler` name, only AMI tells the number that was dialled where nobody answered a call
+ * forwarded to it (DialBegin; CEL's APP_START has only the first Dial of an extension), and the id of a click-to-call request
+ * and its number, where nobody was called (VarSet, NewConnectedLine). Of it, the two numbers are sent to a CRM.
  */
 function comparable(calls: readonly Call[]): Map<string, ReturnType<typeof describeFacts>> {
-  const described = withoutAmiAlone(calls).map((call) => {
+  const described = withoutDialler(withoutAmiAlone(calls)).map((call) => {
     const hasFailedRequest = call.conversations.some((one) => one.reason === 'rule:click_to_call_unanswered');
     const conversations = call.conversations.map((one) => ({
       ...one,
       requestId: null,
       forwardedTo: one.result === 'answered' ? one.forwardedTo : null,
-      ...(one.reason === 'consultation' || one.reason === 'rang_elsewhere'
-        ? {
-            reason: 'rang_elsewhere' as const,
-            result: 'no_answer' as const,
-            answeredAt: null,
-            waiting: 0,
-            recording: null,
-          }
-        : {}),
     }));
     return [
       call.linkedId,

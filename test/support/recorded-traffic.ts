@@ -151,5 +151,25 @@ export function withoutAmiAlone(calls: readonly Call[]): Call[] {
   }));
 }
 
+/**
+ * Who dialled a phone that rang in vain or was consulted, so whether it rang elsewhere or was a consultation, only AMI tells, by the
+ * one DialBegin of that phone. Neither is registered, so no CRM hears of the difference.
+ */
+export function withoutDialler(calls: readonly Call[]): Call[] {
+  const unregistered = {
+    reason: 'rang_elsewhere',
+    result: 'no_answer',
+    answeredAt: null,
+    waiting: 0,
+    recording: null,
+  } as const;
+  return calls.map((call) => ({
+    ...call,
+    conversations: call.conversations.map((one) =>
+      one.reason === 'consultation' || one.reason === 'rang_elsewhere' ? { ...one, ...unregistered } : one,
+    ),
+  }));
+}
+
 /** How far the same moment may be apart as AMI and as CEL write it. */
 export const apartMs = 20;
