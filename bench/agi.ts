@@ -14,7 +14,7 @@ import { report } from './figure.ts';
 
 const sessions = Number(process.argv[2] ?? 1000);
 const turns = Number(process.argv[3] ?? 31);
-/** A service answers for weeks: by the first thousands the compiler is measured, which works the more the more there is. */
+/** A service answers for weeks; in its first thousands of sessions the compiler is at work, longest on the largest program. */
 const warmUp = 8000;
 const concurrency = 32;
 

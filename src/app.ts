@@ -26,7 +26,6 @@ import { createLedgerQueries } from './storage/ledger-queries.ts';
 import { migrateDatabase } from './storage/migrate.ts';
 import { holdNodeLease } from './storage/node-lease.ts';
 import { createNodeRegister } from './storage/node-register.ts';
-import { readOpenCalls } from './storage/open-calls.ts';
 import { createSpool } from './storage/spool.ts';
 import { keepStatistics } from './storage/statistics.ts';
 import { createUsedTokens } from './storage/used-tokens.ts';
@@ -117,10 +116,11 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
     );
 
     const metrics = createMetrics({ log, openCalls: () => countBySource(tracker), deliveries: deliveries.store });
+    const ledger = createLedgerQueries(database);
     const openCalls = createOpenCalls({
       followed: () => tracker.openCalls(),
       notFollowed: () => phoneSystems.notFollowed(),
-      read: (names) => readOpenCalls(database, names),
+      ledger,
       log,
     });
     const live = createLiveCalls(openCalls);
@@ -200,7 +200,6 @@ export async function createApp(config: Config, parts: AppParts): Promise<App> {
       () => recordings?.status() ?? [],
       () => hooks.status(),
     ];
-    const ledger = createLedgerQueries(database);
     const shown = createInterface(ground, { crms, deliveries, live, origin: parts.origin ?? null });
     const web = createWebServer({
       config: config.http,

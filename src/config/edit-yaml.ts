@@ -13,7 +13,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { findLostAliases } from './yaml-source.ts';
+import { findSyntaxFaults } from './yaml-source.ts';
 
 type Path = readonly (string | number)[];
 
@@ -38,8 +38,7 @@ export class CannotEdit extends Error {
  */
 export function editYaml(text: string, edit: YamlEdit): string {
   const document = parseYaml(text);
-  if (document.errors.length > 0 || findLostAliases(document).length > 0)
-    throw new CannotEdit('the text is not valid YAML; mend that first');
+  if (findSyntaxFaults(document).length > 0) throw new CannotEdit('the text is not valid YAML; mend that first');
   const wanted = rewritten(text, edit);
   const meaning: unknown = parseYaml(wanted).toJS();
   const isRight = (candidate: string | null): candidate is string => {

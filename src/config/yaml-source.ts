@@ -39,9 +39,9 @@ export function readYaml(text: string, file: string, outline: Outline): YamlSour
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const faults = [...document.errors, ...document.warnings, ...findLostAliases(document)].map((error) => ({
+  const faults = [...findSyntaxFaults(document), ...document.warnings].map((error) => ({
     file,
-    ...toPosition(error.pos[0]),
+    ...toPosition(error.pos[0]!),
     path: '',
     message: `not valid YAML: ${error.message.replace(/\n[\s\S]*$/, '')}`,
   }));
@@ -62,9 +62,15 @@ export function readYaml(text: string, file: string, outline: Outline): YamlSour
   };
 }
 
-/** `*8` without quotes names an anchor; the parser itself complains only when it is asked for the values, and throws. */
-export function findLostAliases(document: Document): { readonly pos: readonly [number]; readonly message: string }[] {
-  const found: { readonly pos: readonly [number]; readonly message: string }[] = [];
+interface SyntaxFault {
+  /** Where it begins, and more that nobody asks for. */
+  readonly pos: readonly number[];
+  readonly message: string;
+}
+
+/** Why the text has no values. `*8` without quotes names an anchor; of that the parser complains only when asked for the values, and throws. */
+export function findSyntaxFaults(document: Document): readonly SyntaxFault[] {
+  const found: SyntaxFault[] = [...document.errors];
   visit(document, {
     Alias(_key, alias) {
       if (alias.resolve(document) !== undefined) return;

@@ -103,6 +103,7 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   let sessionLostAt = 0;
   let wasDatabaseAway = false;
 
+  const stopped = new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
   let answerFirst = () => {};
   const asked = new Promise<void>((resolve) => (answerFirst = resolve));
 
@@ -120,6 +121,8 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
     } catch (error) {
       await lose();
       throw error;
+    } finally {
+      answerFirst();
     }
   }
 
@@ -138,7 +141,6 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
       return lose();
     }
     if (!isHeld) await gain();
-    answerFirst();
     try {
       while (!stopping.signal.aborted) {
         await session.ping();
@@ -152,13 +154,10 @@ export function holdNodeLease(options: NodeLeaseOptions): NodeLease {
   async function run(): Promise<void> {
     const { openSession } = database;
     if (openSession === null) {
-      while (!stopping.signal.aborted && !isHeld) {
+      while (!stopping.signal.aborted) {
         await gain().catch((error: unknown) => log.error({ err: error }, 'The role cannot be played; trying again'));
-        answerFirst();
-        if (!isHeld) await rest(retryMs);
+        await (isHeld ? stopped : rest(retryMs));
       }
-      // It may have been told to stop while it was taking the role.
-      if (!stopping.signal.aborted) await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
       if (isHeld) await lose();
       return;
     }

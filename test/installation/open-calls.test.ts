@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
 import type { Call } from '../../src/core/call.ts';
-import { createOpenCalls } from '../../src/installation/service/open-calls.ts';
+import { createOpenCalls, readOpenCalls, type OpenCallsParts } from '../../src/installation/service/open-calls.ts';
+import { createCallStore } from '../../src/storage/call-store.ts';
+import { createLedgerQueries } from '../../src/storage/ledger-queries.ts';
+import { forEachDatabase } from '../support/databases.ts';
+import { FixedClock } from '../support/fixed-clock.ts';
 import { createKeptLog } from '../support/kept-log.ts';
+import { sampleCall } from '../support/ledger-samples.ts';
 import { until } from '../support/until.ts';
 
 const call = (source: string) => ({ source, linkedId: `${source}.1` }) as unknown as Call;
+/** Has one open call of each source. */
+const ledgerOf = (onAsked: () => void): OpenCallsParts['ledger'] => ({
+  async listCalls({ source, isOpen }) {
+    onAsked();
+    assert.equal(isOpen, true);
+    return { items: [call(source!)], nextCursor: null };
+  },
+});
 const sourcesOf = (calls: readonly Call[]) => calls.map(({ source }) => source);
 
 describe('the calls of now on a node', () => {
@@ -14,10 +27,7 @@ describe('the calls of now on a node', () => {
     const openCalls = createOpenCalls({
       followed: () => [call('office')],
       notFollowed: () => notFollowed,
-      read: async (sources) => {
-        asked++;
-        return sources.map(call);
-      },
+      ledger: ledgerOf(() => void asked++),
       log: createKeptLog(),
     });
     assert.deepEqual(sourcesOf(openCalls()), ['office']);
@@ -35,10 +45,9 @@ describe('the calls of now on a node', () => {
     const openCalls = createOpenCalls({
       followed: () => [],
       notFollowed: () => ['branch'],
-      read: async (sources) => {
+      ledger: ledgerOf(() => {
         if (isAway) throw new Error('the database is away');
-        return sources.map(call);
-      },
+      }),
       log: createKeptLog(),
       everyMs: 10,
       trustedMs: 100,
@@ -48,5 +57,32 @@ describe('the calls of now on a node', () => {
     await until(() => openCalls().length === 0);
     isAway = false;
     await until(() => openCalls().length === 1);
+  });
+});
+
+describe('calls without an end', () => {
+  forEachDatabase((makeDatabase) => {
+    it('are read whole, of the source that is asked for', async () => {
+      const { database } = await makeDatabase();
+      const store = createCallStore({ database, crms: [], settleMs: 0, clock: new FixedClock() });
+      const calls = ['office', 'branch', 'plant'].flatMap((source) => [
+        sampleCall({ source, linkedId: '1.1', linkedIds: ['1.1'], endedAt: null }),
+        sampleCall({ source, linkedId: '1.2', linkedIds: ['1.2'], conversations: [] }),
+      ]);
+      await store.save(calls.map((call) => ({ call, newEvents: [], absorbed: [], owed: [] })));
+      const ledger = createLedgerQueries(database);
+      assert.deepEqual(await readOpenCalls(ledger, 'plant'), [calls[4]]);
+      assert.deepEqual(await readOpenCalls(ledger, 'office'), [calls[0]]);
+    });
+
+    it('are read to the last, however many they are', async () => {
+      const { database } = await makeDatabase();
+      const store = createCallStore({ database, crms: [], settleMs: 0, clock: new FixedClock() });
+      const ids = Array.from({ length: 620 }, (_, index) => `1.${index}`);
+      const calls = ids.map((id) => sampleCall({ linkedId: id, linkedIds: [id], endedAt: null, conversations: [] }));
+      await store.save(calls.map((call) => ({ call, newEvents: [], absorbed: [], owed: [] })));
+      const open = await readOpenCalls(createLedgerQueries(database), calls[0]!.source);
+      assert.deepEqual(open.map(({ linkedId }) => linkedId).sort(), ids.sort());
+    });
   });
 });

@@ -1,26 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openBook, type OpenedBook } from './book.ts';
-import { openHouse, type House } from './house.ts';
+import { bookHouseForTests } from './book.ts';
 
 type Row = Record<string, unknown> & { readonly id: string };
 
 describe('the API of the built-in CRM', () => {
-  let folder: string;
-  let opened: OpenedBook;
-  let house: House;
-  before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'ringledger-web-'));
-    opened = await openBook(join(folder, 'ledger.db'));
-    house = await openHouse({ parts: opened.parts });
-  });
-  after(async () => {
-    await house.stop(100);
-    await opened.close();
-    rmSync(folder, { recursive: true });
-  });
+  const site = bookHouseForTests();
 
   async function call(
     method: string,
@@ -28,7 +12,7 @@ describe('the API of the built-in CRM', () => {
     json?: unknown,
     status = method === 'POST' ? 201 : 200,
   ): Promise<Row> {
-    const response = await house.request(`/api/v1/${path}`, { method, json });
+    const response = await site.house.request(`/api/v1/${path}`, { method, json });
     const text = await response.text();
     assert.equal(response.status, status, text);
     return (text === '' ? {} : JSON.parse(text)) as Row;
@@ -150,7 +134,7 @@ describe('the API of the built-in CRM', () => {
     ];
     for (const text of nasty) {
       for (const name of ['text', 'number', 'responsibleId', 'sort', 'after', 'limit']) {
-        const response = await house.request(`/api/v1/contacts?${name}=${encodeURIComponent(text)}`);
+        const response = await site.house.request(`/api/v1/contacts?${name}=${encodeURIComponent(text)}`);
         assert.ok(
           [200, 400, 422].includes(response.status),
           `${name}=${text}: ${response.status} ${await response.text()}`,

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { createSpoken } from '../../src/web/ui/i18n/spoken.ts';
-import { openBook, type OpenedBook } from './book.ts';
-import { openHouse, type House } from './house.ts';
+import { bookHouseForTests } from './book.ts';
 
 const say = createSpoken(
   JSON.parse(readFileSync(new URL('../../src/web/ui/i18n/findings.ru.json', import.meta.url), 'utf8')) as Readonly<
@@ -26,26 +23,14 @@ const wrong: readonly unknown[] = [
 ];
 
 describe('what is wrong with a form of the built-in CRM', () => {
-  let folder: string;
-  let opened: OpenedBook;
-  let house: House;
-  before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'ringledger-spoken-'));
-    opened = await openBook(join(folder, 'ledger.db'));
-    house = await openHouse({ parts: opened.parts });
-  });
-  after(async () => {
-    await house.stop(100);
-    await opened.close();
-    rmSync(folder, { recursive: true });
-  });
+  const site = bookHouseForTests();
 
   interface Answer {
     readonly id?: string;
     readonly error?: { readonly message: string; readonly fields?: readonly { readonly message: string }[] };
   }
   const send = async (method: string, path: string, json: unknown): Promise<Answer> =>
-    (await (await house.request(`/api/v1/${path}`, { method, json })).json()) as Answer;
+    (await (await site.house.request(`/api/v1/${path}`, { method, json })).json()) as Answer;
   const faultsOf = ({ error }: Answer) =>
     error === undefined ? [] : (error.fields?.map(({ message }) => message) ?? [error.message]);
 

@@ -218,41 +218,15 @@ export function foldIntoChannel(channel: Changeable, event: PbxEvent): boolean {
       return put(channel, 'forward', say(channel.forward, event.forward, at, rank, 'earlier')) || isNew;
     case 'bridge-entered':
     case 'bridge-left':
-      return (
-        put(
-          channel,
-          'marks',
-          addMark(channel.marks, {
-            at,
-            bridgeId: event.bridgeId,
-            isEntry: event.type === 'bridge-entered',
-            isFromCdr: event.origin === 'cdr',
-            isFound: event.origin === 'resync',
-          }),
-        ) || isNew
-      );
+      return put(channel, 'marks', addMark(channel.marks, markOf(event))) || isNew;
     case 'app':
-      return (
-        put(
-          channel,
-          'apps',
-          addRun(channel.apps, {
-            at,
-            app: event.app,
-            args: event.args,
-            exten: event.exten,
-            isLive: event.origin === 'ami',
-            isFromCdr: event.origin === 'cdr',
-          }),
-        ) || isNew
-      );
-    case 'recording':
-      return (
-        put(channel, 'recordings', addRecording(channel.recordings, { at, path: event.path, startedAt: [at] })) || isNew
-      );
+      return put(channel, 'apps', addRun(channel.apps, runOf(event))) || isNew;
+    case 'recording': {
+      const told = { at, path: event.path, startedAt: [at] };
+      return put(channel, 'recordings', addRecording(channel.recordings, told)) || isNew;
+    }
     case 'variable':
-      // Marks are set once; where one is set again, the first word stays whatever the order of arrival.
-      return (event.value !== '' && put(channel, 'variables', setVariable(channel.variables, event))) || isNew;
+      return put(channel, 'variables', addVariable(channel.variables, event.variable, event.value, at, rank)) || isNew;
     case 'pickup':
       return put(channel, 'pickedUp', channel.pickedUp ?? event.targetUniqueId) || isNew;
     case 'hung-up':
@@ -263,16 +237,32 @@ export function foldIntoChannel(channel: Changeable, event: PbxEvent): boolean {
       return put(channel, 'connectedNumber', say(channel.connectedNumber, event.number, at, rank, 'earlier')) || isNew;
     case 'hold':
       return put(channel, 'holds', addHold(channel.holds, { at, isHeld: event.isHeld })) || isNew;
-    case 'blind-transfer':
-      return (
-        put(channel, 'transfers', addTransfer(channel.transfers, { at, kind: 'blind', to: event.toExten })) || isNew
-      );
+    case 'blind-transfer': {
+      const told = { at, kind: 'blind', to: event.toExten } as const;
+      return put(channel, 'transfers', addTransfer(channel.transfers, told)) || isNew;
+    }
     case 'attended-transfer':
       return put(channel, 'transfers', addTransfer(channel.transfers, { at, kind: 'attended', to: null })) || isNew;
     case 'call-ended':
       return isNew;
   }
 }
+
+const markOf = (event: PbxEvent & { type: 'bridge-entered' | 'bridge-left' }): BridgeMark => ({
+  at: event.at,
+  bridgeId: event.bridgeId,
+  isEntry: event.type === 'bridge-entered',
+  isFromCdr: event.origin === 'cdr',
+  isFound: event.origin === 'resync',
+});
+const runOf = (event: PbxEvent & { type: 'app' }): AppRun => ({
+  at: event.at,
+  app: event.app,
+  args: event.args,
+  exten: event.exten,
+  isLive: event.origin === 'ami',
+  isFromCdr: event.origin === 'cdr',
+});
 
 function addMark(marks: ChannelFacts['marks'], mark: BridgeMark): ChannelFacts['marks'] {
   const isKnown = marks.some(
@@ -321,13 +311,16 @@ function addTransfer(transfers: ChannelFacts['transfers'], mark: TransferMark): 
   return insertByTime(rest, mark);
 }
 
-function setVariable(
+/** Marks are set once; where one is set again, the first word stays whatever the order of arrival. */
+function addVariable(
   known: ChannelFacts['variables'],
-  event: { variable: string; value: string; at: number; origin: EventOrigin },
-) {
-  const { at, value } = event;
-  const said = say(known[event.variable] ?? null, value, at, rankOf(event.origin), 'earlier');
-  return said === null || said === known[event.variable] ? known : { ...known, [event.variable]: said };
+  name: string,
+  value: string,
+  at: number,
+  rank: number,
+): ChannelFacts['variables'] {
+  const said = say(known[name] ?? null, value, at, rank, 'earlier');
+  return said === null || said === known[name] ? known : { ...known, [name]: said };
 }
 
 /** A file is told once with its folder and once as the dialplan named it; the fuller name stays. */
@@ -381,17 +374,13 @@ export function joinChannels(byName: ChannelFacts, byId: ChannelFacts): ChannelF
     marks: byName.marks.reduce(addMark, byId.marks),
     apps: byName.apps.reduce(addRun, byId.apps),
     recordings: byName.recordings.reduce(addRecording, byId.recordings),
-    variables: joinVariables(byName.variables, byId.variables),
+    variables: Object.entries(byName.variables).reduce(
+      (known, [name, { value, at, rank }]) => addVariable(known, name, value, at, rank),
+      byId.variables,
+    ),
     holds: byName.holds.reduce(addHold, byId.holds),
     transfers: byName.transfers.reduce(addTransfer, byId.transfers),
   };
-}
-
-function joinVariables(one: ChannelFacts['variables'], other: ChannelFacts['variables']): ChannelFacts['variables'] {
-  const joined = { ...one };
-  for (const [name, { value, at, rank }] of Object.entries(other))
-    joined[name] = say(joined[name] ?? null, value, at, rank, 'earlier')!;
-  return joined;
 }
 
 /** The channel's name at that moment. */

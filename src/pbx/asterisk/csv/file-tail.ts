@@ -92,9 +92,9 @@ export class FileTail {
 
   /** Resolves when a position is stored, so that what is written from now on is read, however soon all this ends; or could not be. */
   start(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#running = this.#run(resolve);
-    });
+    const placed = this.#place();
+    this.#running = placed.then(() => this.#run());
+    return placed;
   }
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -116,15 +116,8 @@ export class FileTail {
     };
   }
 
-  async #run(onPlaced: () => void): Promise<void> {
+  async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    try {
-      await this.#place();
-    } catch (error) {
-      // The first pass comes upon it again.
-      this.#report((error as Error).message);
-    }
-    onPlaced();
     while (!signal.aborted) {
       const awaited = this.#awaited.splice(0);
       try {
@@ -151,7 +144,12 @@ export class FileTail {
 
   /** Decides where to begin when the file is followed for the first time. */
   async #place(): Promise<void> {
-    if ((await this.#parts.cursors.get(this.#settings.cursor)) === null) this.#file = await this.#resume();
+    try {
+      if ((await this.#parts.cursors.get(this.#settings.cursor)) === null) this.#file = await this.#resume();
+    } catch (error) {
+      // The first pass comes upon it again.
+      this.#report((error as Error).message);
+    }
   }
 
   /** Reads everything that is there now. */
